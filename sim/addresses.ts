@@ -8,3 +8,12 @@ export const AUTHORITY_HOST = "authority.sim";
 export const AUTH_URL: string = `https://${AUTH_HOST}`;
 export const API_URL: string = `https://${API_HOST}`;
 export const GATEWAY_URL: string = `https://${GATEWAY_HOST}`;
+
+/** The host name under which one service alone can be asked for its health. */
+export function healthHost(service: string): string {
+  return `${service}.health.sim`;
+}
+
+export function healthUrl(service: string): string {
+  return `https://${healthHost(service)}/`;
+}

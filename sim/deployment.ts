@@ -12,7 +12,7 @@ import { readSettings, type Settings } from "../src/server/settings.ts";
 import { localFiles } from "../src/server/store/local-store.ts";
 import type { Snapshots } from "../src/stores/store.ts";
 import type { ProcessContext, SimulatedProcess, World } from "../src/testing/simulation/index.ts";
-import { API_URL, AUTH_HOST, AUTH_URL, AUTHORITY_HOST } from "./addresses.ts";
+import { API_URL, AUTH_HOST, AUTH_URL, AUTHORITY_HOST, healthHost } from "./addresses.ts";
 import { createFacts, serveApi, type ApiParts } from "./api.ts";
 import { serveGateway } from "./gateway.ts";
 import { SERVICE_VIEW_MS, TOLERANCE_MS, type Plan, type PlannedGuard } from "./plan.ts";
@@ -119,11 +119,11 @@ function serviceSettings({ lifetimes }: Plan): Settings {
 }
 
 async function startService(
-  { plan, database }: Surroundings,
+  { plan, database, recorder }: Surroundings,
   process: SimulatedProcess,
   context: ProcessContext,
 ): Promise<Service> {
-  const { clock, random, entropy, fetch, listen } = context;
+  const { clock, random, entropy, fetch, listen, name } = context;
   const settings = serviceSettings(plan);
   const opened = {
     store: await database.connect(process, context),
@@ -151,7 +151,15 @@ async function startService(
     const { pathname } = new URL(request.url);
     if (pathname === "/passkey") return await beginSession(service, request);
     const bindings = { incoming: { socket: { remoteAddress: "192.0.2.1" } } } as HttpBindings;
-    return await app.fetch(request, bindings);
+    const answer = recorder.call("served", { service: name, path: pathname });
+    const response = await app.fetch(request, bindings);
+    // The answer to a client that has gone says nothing about the service.
+    if (!request.signal.aborted) answer({ status: response.status });
+    return response;
+  });
+  listen(healthHost(name), async () => {
+    const { status } = await app.fetch(new Request(`${AUTH_URL}/health/ready`));
+    return Response.json((await health.check()).outcomes, { status });
   });
   return service;
 }

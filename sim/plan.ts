@@ -65,6 +65,8 @@ export interface Plan {
   readonly people: number;
   /** Proxies that ask the gateway of a service. */
   readonly proxies: number;
+  /** They ask the services for their health. */
+  readonly probers: number;
   /** The mean pause of a client between two actions. */
   readonly pauseMs: number;
   readonly network: { readonly drop: number; readonly duplicate: number; readonly slow: number };
@@ -105,6 +107,7 @@ export function drawPlan(seed: number, minutes: number): Plan {
     // Its own numbers, so that they change nothing else about a seed.
     sockets: drawSockets(new Draw(seededRandom(mixSeed(seed, "sockets")))),
     proxies: new Draw(seededRandom(mixSeed(seed, "proxies"))).pick([0, 1]),
+    probers: new Draw(seededRandom(mixSeed(seed, "probers"))).pick([0, 1]),
     people: new Draw(seededRandom(mixSeed(seed, "people"))).pick([0, 0, 1]),
     pauseMs: draw.pick([5, 10, 20, 40]) * SECOND,
     network: {

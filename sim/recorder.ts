@@ -18,6 +18,8 @@ export type Operation =
   | "request"
   | "connect"
   | "renew"
+  | "served"
+  | "health"
   | "visit"
   | "verify"
   | "message"

@@ -2,7 +2,15 @@ import type { HistoryEntry } from "../src/testing/simulation/index.ts";
 import type { SimulationResult } from "./simulate.ts";
 
 /** Kinds of operations that a short time line shows only when they fail. */
-const frequent: ReadonlySet<unknown> = new Set(["verdict", "request"]);
+const frequent: ReadonlySet<unknown> = new Set([
+  "verdict",
+  "request",
+  "served",
+  "health",
+  "message",
+  "visit",
+  "verify",
+]);
 
 /** Returns the lines of a run, in the order of time. `all` includes the requests that succeeded. */
 export function timeLine({ history, violations, startedAt }: SimulationResult, all: boolean): string[] {

@@ -24,6 +24,7 @@ const successes: Readonly<Record<string, readonly (number | string)[]>> = {
   // The decision behind a 503 is checked by its cause.
   request: [200, 401, 503],
   connect: [200, 401, 429, 503],
+  health: [200],
   // Its gateway has decided it, and records more.
   visit: [200, 400, 401, 403, 503],
   verify: [200, 400, 401, 403],
@@ -59,23 +60,16 @@ export function checkRecovery(facts: Facts, run: RunHistory): Violation[] {
   const { plan, history, startedAt } = run;
   const endsAt = startedAt + plan.faultyMs + plan.quietMs;
   const isCalm = calmTimes(run);
-  const rotations = facts.operations.filter(({ operation }) => operation === "rotate keys");
   const failures = facts.operations.flatMap((operation): Violation[] => {
     const { operation: name, call, answer, began, ended, process } = operation;
     // The key of a forged token may be fetched once more, later.
     if (facts.forged.has(call["token"] as string) || !isCalm(began)) return [];
+    // The server has no answer for a client that has gone.
+    if (name === "served") return [];
     // A call just before the end of the run has no answer yet.
     if (answer === null && endsAt - began < MAX_ANSWER_MS) return [];
     if (answer !== null && !isFailure(operation)) return [];
-    // No guard can know the key after two rotations in a row.
-    const isNewKey = rotations.some(
-      (rotation) => rotation.began < began && began < rotation.began + NEW_KEY_MS,
-    );
-    const isPending = answer?.["cause"] === "key_pending" || name === "verify";
-    if (isPending && isNewKey) return [];
-    // A connection is closed for the same doubt about the clock, and the gateway answers 503. Neither tells the cause.
-    const isStepped = facts.clockSteps.some((step) => step.process === call["guard"] && step.began < began);
-    if ((name === "close" || name === "verify") && isStepped) return [];
+    if (isExcused(operation, facts)) return [];
     const what = answer === null ? "without an answer" : `answered with ${String(answer["status"])}`;
     const why = (answer?.["cause"] ?? answer?.["error"] ?? "") as string;
     const message = `a ${name} was ${what} although no fault held ${why}`.trim();
@@ -90,6 +84,18 @@ export function checkRecovery(facts: Facts, run: RunHistory): Violation[] {
     return [{ check: "recovery", at, process: name, message }];
   });
   return [...failures, ...stale];
+}
+
+/** Whether a part may fail although no fault holds, because nothing could have told it what it needs. */
+function isExcused({ operation, call, answer, began }: RecordedOperation, facts: Facts): boolean {
+  // No guard can know the key after two rotations in a row.
+  const isNewKey = facts.operations.some(
+    (other) => other.operation === "rotate keys" && other.began < began && began < other.began + NEW_KEY_MS,
+  );
+  if (isNewKey && (answer?.["cause"] === "key_pending" || operation === "verify")) return true;
+  // A connection is closed for the same doubt about the clock, and the gateway answers 503. Neither tells the cause.
+  const isStepped = facts.clockSteps.some((step) => step.process === call["guard"] && step.began < began);
+  return isStepped && (operation === "close" || operation === "verify");
 }
 
 function isFailure({ operation, answer }: RecordedOperation): boolean {

@@ -1,6 +1,7 @@
 import { checkRecovery, checkStatuses, checkUncaught } from "./answer-checks.ts";
 import { Facts } from "./facts.ts";
 import { checkGateway } from "./gateway-checks.ts";
+import { checkHealth } from "./health-checks.ts";
 import { checkPasswords } from "./password-checks.ts";
 import { checkIntruders, checkOwners, checkSuccessors, checkThefts } from "./refresh-checks.ts";
 import type { RunHistory } from "./run-history.ts";
@@ -20,6 +21,7 @@ export function runChecks(run: RunHistory): Violation[] {
     ...checkThefts(facts, run),
     ...checkVerdicts(facts, run),
     ...checkGateway(facts, run),
+    ...checkHealth(facts),
     ...checkPasswords(facts),
     ...checkSockets(facts, run),
     ...checkStatuses(facts),

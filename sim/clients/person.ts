@@ -4,9 +4,9 @@ import { callApi, post } from "../http.ts";
 import { ClientSession, parseTokens, remember, type ClientParts, type StoredTokens } from "./session.ts";
 
 /** A person's pause between two actions, compared with that of another client. A password takes real time to check. */
-const PAUSES = 2;
+const PAUSES = 1;
 /** The other device changes the password up to this much later, milliseconds. */
-const RACE_MS = 60;
+const RACE_MS = 15;
 const DEVICES = 2;
 
 /** Where the passwords of the simulated people are written down, for them and for administrators. */
@@ -51,8 +51,8 @@ export class Person {
       const choice = random();
       if (held === null) await this.#logIn(device);
       else if (held.expiresAt - clock.now() < plan.lifetimes.accessTokenTtlMs / 4) await device.refresh(held);
-      else if (choice < 0.15 && this.#devices.every((one) => one.held !== null)) await this.#changePassword();
-      else if (choice < 0.2) await device.logOut(held);
+      else if (choice < 0.3 && this.#devices.every((one) => one.held !== null)) await this.#changePassword();
+      else if (choice > 0.95) await device.logOut(held);
       else {
         const { access, session } = held;
         const answer = recorder.call("request", { token: recorder.nameOf(access), session });
@@ -88,8 +88,8 @@ export class Person {
     const changes = [this.#change(first, from, to)];
     const choice = random();
     await sleep(RACE_MS * random());
-    if (choice < 0.4) changes.push(this.#change(second, choice < 0.3 ? to : from, next));
-    else if (choice < 0.7) changes.push(this.#logIn(second, from));
+    if (choice < 0.5) changes.push(this.#change(second, choice < 0.25 ? to : from, next));
+    else if (choice < 0.75) changes.push(this.#logIn(second, from));
     await Promise.all(changes);
   }
 

@@ -3,6 +3,7 @@ import { runAdministrator } from "./administrator.ts";
 import { BrowserClient } from "./browser-client.ts";
 import { runKeeper } from "./keeper.ts";
 import { Person, type PasswordBook } from "./person.ts";
+import { runProber } from "./prober.ts";
 import { runProxy } from "./proxy.ts";
 import type { ActionParts } from "./service-actions.ts";
 import type { ClientParts } from "./session.ts";
@@ -80,6 +81,9 @@ function startOthers(parts: AllParts): void {
     world.process("user-manager", async (context) => await runUserManager(context, parts, people));
   repeat(plan.proxies, (number) =>
     world.process(`proxy-${number}`, async (context) => await runProxy(context, parts)),
+  );
+  repeat(plan.probers, (number) =>
+    world.process(`prober-${number}`, async (context) => await runProber(context, parts)),
   );
   repeat(keepers, (number) =>
     world.process(`keeper-${number}`, async (context) => await runKeeper(context, parts)),

@@ -1,6 +1,7 @@
 import type { PlantedBug } from "./planted-bug.ts";
 import { connectionBugs } from "./connection-bugs.ts";
 import { gatewayBugs } from "./gateway-bugs.ts";
+import { healthBugs } from "./health-bugs.ts";
 import { userBugs } from "./user-bugs.ts";
 import { redisBugs } from "./redis-bugs.ts";
 
@@ -282,5 +283,6 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...userBugs,
   ...connectionBugs,
   ...gatewayBugs,
+  ...healthBugs,
   ...redisBugs,
 ];

@@ -12,7 +12,8 @@ export interface PlantedBug {
     | "pipeline"
     | "resilience"
     | "connections"
-    | "gateway";
+    | "gateway"
+    | "health";
   /** Relative to `src/`. */
   readonly file: string;
   /** A text that the file contains exactly once. */

@@ -1,0 +1,62 @@
+import type { Facts } from "./facts.ts";
+import type { RecordedOperation } from "./run-history.ts";
+import type { Violation } from "./violation.ts";
+
+const check = "health agrees";
+/** Health may be late by this much, as `test/chaos/health-agrees` allows for real services. */
+const LATE_MS = 3_000;
+/** One answer may be about its own token or session. Several that agree are about the service. */
+const MIN_ANSWERS = 2;
+
+/** What users ask for, and the operation that shows what they get from one service. */
+const outcomes: Readonly<Record<string, (operation: RecordedOperation) => boolean>> = {
+  refresh: ({ operation, call }) => operation === "served" && call["path"] === "/auth/refresh",
+  ownTokens: ({ operation, answer }) =>
+    // A verdict on a new key, or under a doubtful clock, is about one token.
+    operation === "verdict" && answer?.["cause"] !== "key_pending" && answer?.["cause"] !== "clock_uncertain",
+};
+
+const failures: ReadonlySet<unknown> = new Set([503, "unavailable"]);
+
+/** What users got from a service just before its health was asked for, and its health, are the same thing (law 10). */
+export function checkHealth({ operations, stops }: Facts): Violation[] {
+  const probes = operations.filter(({ operation, answer }) => operation === "health" && answer !== null);
+  return probes.flatMap((probe): Violation[] => {
+    const service = probe.call["service"];
+    const isStopped = stops.some(
+      ({ process, began, ended }) =>
+        process === service && began < probe.ended && probe.began - LATE_MS < ended,
+    );
+    if (isStopped) return [];
+    return Object.entries(outcomes).flatMap(([name, matches]): Violation[] => {
+      const answers = operations.filter(
+        (one) =>
+          (one.call["service"] ?? one.call["guard"]) === service &&
+          one.answer !== null &&
+          probe.began - LATE_MS < one.began &&
+          one.ended < probe.began &&
+          matches(one),
+      );
+      const message = compare(name, probe, answers);
+      return message === null ? [] : [{ check, at: probe.ended, process: probe.process, message }];
+    });
+  });
+}
+
+function compare(
+  name: string,
+  probe: RecordedOperation,
+  answers: readonly RecordedOperation[],
+): string | null {
+  if (answers.length < MIN_ANSWERS) return null;
+  const failed = answers.filter(({ answer }) => failures.has(answer?.["status"])).length;
+  const health = probe.answer?.[name];
+  const service = String(probe.call["service"]);
+  if (failed === answers.length && health === "ok") {
+    return `${service} called ${name} well after ${failed} answers had all failed`;
+  }
+  if (failed === 0 && (health === "unavailable" || probe.answer?.["status"] === 503)) {
+    return `${service} called ${name} ${String(health)} and ready ${String(probe.answer?.["status"])} although ${answers.length} answers had succeeded`;
+  }
+  return null;
+}

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runChecks } from "../../sim/checks/run-checks.ts";
+import { drawPlan } from "../../sim/plan.ts";
+import type { HistoryEntry } from "../../src/testing/simulation/index.ts";
+
+const drawn = drawPlan(1, 10);
+const plan = { ...drawn, guards: [], network: { drop: 0.01, duplicate: 0, slow: 0 } };
+
+/** What one service answered, written by hand. Times are milliseconds since the beginning. */
+class WrittenHealth {
+  readonly #history: HistoryEntry[] = [];
+  #calls = 0;
+
+  #call(at: number, operation: string, call: object, answer: object): this {
+    const id = ++this.#calls;
+    this.#history.push({ at, process: "service-1", kind: "call", data: { id, operation, ...call } });
+    this.#history.push({ at: at + 10, process: "service-1", kind: "answer", data: { id, ...answer } });
+    return this;
+  }
+
+  refresh(at: number, status: number): this {
+    return this.#call(at, "served", { service: "service-1", path: "/auth/refresh" }, { status });
+  }
+
+  verdict(at: number, status: string, cause?: string): this {
+    return this.#call(at, "verdict", { guard: "service-1", token: "a1" }, { status, cause });
+  }
+
+  health(at: number, status: number, outcomes: object): this {
+    return this.#call(at, "health", { service: "service-1" }, { status, ...outcomes });
+  }
+
+  freeze(at: number, ms: number): this {
+    const data = { number: at, fault: "freeze", target: "service-1", durationMs: ms };
+    this.#history.push({ at, process: null, kind: "fault", data });
+    this.#history.push({ at: at + ms, process: null, kind: "fault ended", data });
+    return this;
+  }
+
+  /** The names of the checks that fail, each once. */
+  failures(): string[] {
+    const violations = runChecks({ plan, history: this.#history, startedAt: 0 });
+    return [...new Set(violations.map(({ check }) => check))];
+  }
+}
+
+const failing = () => new WrittenHealth().refresh(1_000, 503).refresh(2_000, 503);
+const working = () => new WrittenHealth().verdict(1_000, "valid").verdict(2_000, "valid");
+
+test("health that agrees with the answers violates nothing", () => {
+  assert.deepEqual(failing().health(3_000, 200, { refresh: "degraded" }).failures(), []);
+  assert.deepEqual(working().health(3_000, 200, { ownTokens: "ok" }).failures(), []);
+  const mixed = failing().refresh(2_500, 200).health(3_000, 200, { refresh: "ok" });
+  assert.deepEqual(mixed.failures(), [], "one of three answers succeeded");
+  const frozen = failing().freeze(2_100, 500).health(3_000, 200, { refresh: "ok" });
+  assert.deepEqual(frozen.failures(), [], "a frozen service knows nothing yet");
+  const pending = new WrittenHealth()
+    .verdict(1_000, "unavailable", "key_pending")
+    .verdict(2_000, "unavailable", "key_pending");
+  assert.deepEqual(pending.health(3_000, 200, { ownTokens: "ok" }).failures(), [], "a new key is no outage");
+});
+
+test("the check notices that health is well while every refresh fails", () => {
+  assert.deepEqual(failing().health(3_000, 200, { refresh: "ok" }).failures(), ["health agrees"]);
+});
+
+test("the check notices that health is well while no token can be checked", () => {
+  const written = new WrittenHealth()
+    .verdict(1_000, "unavailable", "revocations_stale")
+    .verdict(2_000, "unavailable", "revocations_stale");
+  assert.deepEqual(written.health(3_000, 200, { ownTokens: "ok" }).failures(), ["health agrees"]);
+});
+
+test("the check notices that a service which works leaves the load balancer", () => {
+  assert.deepEqual(working().health(3_000, 503, { ownTokens: "ok" }).failures(), ["health agrees"]);
+  assert.deepEqual(working().health(3_000, 200, { ownTokens: "unavailable" }).failures(), ["health agrees"]);
+});
