@@ -1,4 +1,8 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createGuard, jwks, sharedSecret } from "../../src/index.ts";
 import { supabase } from "../../src/providers/index.ts";
+import { createMint } from "../../src/testing/index.ts";
 import { testOptions, testShapes, type Provider } from "./shapes.ts";
 
 const url = "https://abcdefghijklmnopqrst.supabase.co";
@@ -86,3 +90,24 @@ testOptions("supabase", supabase, [
   [{ url, anonymous: "no" }, /supabase: anonymous must be true or false/],
   [{}, /supabase: url/],
 ]);
+
+test("supabase: the legacy secret beside the key set accepts tokens of both, and the preset alone refuses those of the secret", async (t) => {
+  const options = { issuer: iss, audience: "authenticated" };
+  const [legacy, current] = [
+    await createMint({ ...options, algorithm: "HS256" }),
+    await createMint({ ...options, algorithm: "ES256" }),
+  ];
+  assert.ok(legacy.secret !== null);
+  t.mock.method(globalThis, "fetch", async () => Response.json(current.jwks()));
+  const keys = [jwks(`${iss}/.well-known/jwks.json`), sharedSecret(legacy.secret, "HS256")];
+  const alone = createGuard({ ...supabase({ url }), warnings: false, name: "alone" });
+  const both = createGuard({ ...supabase({ url }), keys, warnings: false, name: "both" });
+  t.after(async () => await Promise.all([alone.close(), both.close()]));
+
+  const session = { session_id: "s1", role: "authenticated" };
+  const old = legacy.token(session, { typ: "JWT", kid: "legacy" });
+  assert.deepEqual(await alone.validate(old), { status: "invalid", reason: "wrong_algorithm" });
+  for (const token of [old, current.token(session, { typ: "JWT" })]) {
+    assert.equal((await both.validate(token)).status, "valid");
+  }
+});
