@@ -71,7 +71,7 @@ async function race(question: string, contenders: readonly Contender[]): Promise
     for (const [i, server] of servers.entries()) {
       const { mode } = contenders[i] as Contender;
       const each = await server.measure(REQUESTS, async () => await sendOne(server, mode));
-      if (round >= 0) micros[i]?.push(each); // The first two warm up.
+      if (round >= 0) micros[i]?.push(each.all); // The first two warm up.
     }
   }
   for (const server of servers) server.stop();

@@ -56,6 +56,14 @@ export interface ServerAddress {
   readonly port: number;
 }
 
+/** User and system time in microseconds. */
+export interface CpuMicros {
+  /** The time of the process, all threads included. */
+  readonly all: number;
+  /** The time of its main thread. */
+  readonly main: number;
+}
+
 /** A server in a process of its own, whose processor time is measured. */
 export class ServerProcess<A extends ServerAddress> {
   readonly address: A;
@@ -78,18 +86,18 @@ export class ServerProcess<A extends ServerAddress> {
     return new ServerProcess(child, address);
   }
 
-  /** User and system time of the process, all threads included, in microseconds. */
-  async #cpuMicros(): Promise<number> {
+  async #cpuMicros(): Promise<CpuMicros> {
     this.#child.send("cpu");
-    const [{ user, system }] = (await once(this.#child, "message")) as [NodeJS.CpuUsage];
-    return user + system;
+    const [micros] = (await once(this.#child, "message")) as [CpuMicros];
+    return micros;
   }
 
   /** Sends `count` requests and returns the processor microseconds of the server for each. */
-  async measure(count: number, sendOne: (worker: number) => Promise<void>): Promise<number> {
+  async measure(count: number, sendOne: (worker: number) => Promise<void>): Promise<CpuMicros> {
     const before = await this.#cpuMicros();
     await this.client.sendMany(count, sendOne);
-    return ((await this.#cpuMicros()) - before) / count;
+    const after = await this.#cpuMicros();
+    return { all: (after.all - before.all) / count, main: (after.main - before.main) / count };
   }
 
   stop(): void {
@@ -106,7 +114,10 @@ export function serverMode(): unknown {
 
 /** Tells the measuring process that the server listens, and answers its questions. */
 export function reportServer(address: ServerAddress): void {
-  process.on("message", () => process.send?.(process.cpuUsage()));
+  const sum = ({ user, system }: NodeJS.CpuUsage) => user + system;
+  process.on("message", () => {
+    process.send?.({ all: sum(process.cpuUsage()), main: sum(process.threadCpuUsage()) } satisfies CpuMicros);
+  });
   process.on("disconnect", () => process.exit());
   process.send?.(address);
 }
