@@ -47,16 +47,12 @@ async function transaction(): Promise<void> {
   await Promise.all(commands.map((words) => client.sendCommand(words)));
 }
 
-const scriptSha = String(
-  await client.sendCommand([
-    "SCRIPT",
-    "LOAD",
-    `redis.call('HGET', KEYS[2], 'format')
+const scriptSha = await client.scriptLoad(
+  `redis.call('HGET', KEYS[2], 'format')
 local time = redis.call('TIME')
 local session = redis.call('GET', KEYS[1])
 redis.call('SET', KEYS[1], session, 'PX', ARGV[1])
 return {'rotated', time[1], session}`,
-  ]),
 );
 
 async function script(): Promise<void> {

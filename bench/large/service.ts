@@ -18,6 +18,7 @@ globalThis.setTimeout = new Proxy(setTimeout, {
 
 const turns = process.argv[2] === "ticks" ? watchTicks() : watchTurns();
 /** No request can wait before the first port is open, so the turns that load modules do not count. */
+// oxlint-disable-next-line typescript/unbound-method -- the proxy passes `this` on
 Server.prototype.listen = new Proxy(Server.prototype.listen, {
   apply(target, server, args) {
     setImmediate(() => turns.take());
