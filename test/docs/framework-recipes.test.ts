@@ -113,3 +113,48 @@ test("docs/frameworks has a test for each page of a framework", () => {
   const pages = readdirSync(join(root, "docs/frameworks")).filter((name) => !others.includes(name));
   assert.deepEqual(pages.toSorted(), recipes.map(({ page }) => `${page}.md`).toSorted());
 });
+
+/** What a program does with `problems` and `protect` before it asks itself for `/`. It sets `response`. */
+const problemPrograms: Readonly<Record<string, string>> = {
+  fastify: `
+    import { fastify } from "fastify";
+    const app = fastify();
+    app.addHook("onSend", problems);
+    app.get("/", { onRequest: protect(guard) }, async () => "ok");
+    const { statusCode, headers, body } = await app.inject("/");
+    const response = new Response(body, { status: statusCode, headers });`,
+  hono: `
+    import { Hono } from "hono";
+    const app = new Hono().use(problems).use(protect(guard)).get("/", (c) => c.text("ok"));
+    const response = await app.request("/");`,
+  koa: `
+    import Koa from "koa";
+    import { once } from "node:events";
+    const app = new Koa();
+    app.use(problems).use(protect(guard)).use((ctx) => { ctx.body = "ok"; });
+    const server = app.listen(0);
+    await once(server, "listening");
+    const response = await fetch("http://127.0.0.1:" + server.address().port);`,
+};
+
+for (const [page, program] of Object.entries(problemPrograms)) {
+  test(`the error format that docs/frameworks/${page}.md shows keeps status and challenge`, async (t) => {
+    const folder = await writeProgram(t, page);
+    const code = `
+      import { createGuard, staticKeys } from "holdfast-guard";
+      import { createMint } from "holdfast-guard/testing";
+      import { protect } from "holdfast-guard/${page}";
+      import { problems } from "./problems.mjs";
+      const mint = await createMint({ issuer: "https://id.example.com", audience: "orders" });
+      const guard = createGuard({ issuer: mint.issuer, audience: "orders", keys: staticKeys(mint.jwks()) });
+      ${program}
+      const shown = ["content-type", "www-authenticate"].map((name) => response.headers.get(name));
+      console.log(JSON.stringify([response.status, ...shown, await response.json()]));
+      process.exit();`;
+    writeFileSync(join(folder, "program.mjs"), code);
+    const [binary, ...flags] = node;
+    const { stdout } = await run(binary, [...flags, "program.mjs"], { cwd: folder });
+    const problem = { title: "unauthorized", status: 401 };
+    assert.deepEqual(JSON.parse(stdout), [401, "application/problem+json", 'Bearer realm="api"', problem]);
+  });
+}
