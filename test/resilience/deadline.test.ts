@@ -120,6 +120,22 @@ test("fault 39: after a blocked loop, work that does not settle is abandoned wit
   assert.equal(clock.pending, 0);
 });
 
+for (const [blockedMs, extendedMs] of [
+  [2_200, 250],
+  [60_000, 2_000],
+] as const) {
+  test(`fault 39: a loop that is blocked for ${blockedMs} ms extends a wait of 2,000 ms by ${extendedMs} ms`, async () => {
+    const clock = new FakeClock();
+    const refused = assert.rejects(withDeadline(clock, "it", 2000, never), { code: "timeout" });
+    await clock.block(blockedMs);
+    await clock.advance(extendedMs - 1);
+    assert.equal(clock.pending, 1);
+    await clock.advance(1);
+    assert.equal(clock.pending, 0);
+    await refused;
+  });
+}
+
 test("a deadline of 1 ms expires", async () => {
   const clock = new FakeClock();
   const refused = assert.rejects(withDeadline(clock, "it", 1, never), { code: "timeout" });

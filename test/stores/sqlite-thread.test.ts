@@ -125,6 +125,20 @@ test("fault 42: a store whose thread ends rejects pending commands, and works ag
   assert.deepEqual(received, [1], "listeners stay subscribed");
 });
 
+test("fault 42: a command that comes while the thread ends waits for the next thread", async (t) => {
+  const file = fileOf(t);
+  const posting = t.mock.method(Worker.prototype, "postMessage");
+  const store = await sqliteStore({ file });
+  t.after(async () => await store.close());
+  await logIn(store, "s1");
+  const worker = posting.mock.calls.at(-1)?.this as Worker;
+  const claimed = new Promise((resolve) =>
+    worker.prependOnceListener("exit", () => resolve(store.markers.claim("late", "v"))),
+  );
+  await worker.terminate();
+  assert.equal(await claimed, "v");
+});
+
 test("fault 62: a thread that starts again refuses a file that was exchanged meanwhile", async (t) => {
   const { store, file, crash } = await openWithCrash(t);
   await store.markers.claim("id", "a");

@@ -21,7 +21,10 @@ test("fault 34: after a forward step in an outage, a token that only the wall cl
   clock.setWall(clock.now() + 2 * hour);
   assert.equal(describeDecision(await g.validate(token)), "unavailable: clock_uncertain");
   assert.equal(g.status().clockSteppedMs, 2 * hour);
-  await clock.advance(minute);
+  await clock.advance(20_000);
+  const later = await g.validate(token);
+  assert.equal(later.status === "unavailable" && later.retryAfterMs, 40_000, "the rest of the minute");
+  await clock.advance(40_000);
   assert.equal(describeDecision(await g.validate(token)), "invalid: expired");
   assert.ok(events().includes("clock_stepped"));
 });

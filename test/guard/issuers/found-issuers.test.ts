@@ -3,6 +3,7 @@ import { test } from "node:test";
 import {
   createGuard,
   discovered,
+  introspection,
   jwks,
   staticKeys,
   tenants,
@@ -14,6 +15,7 @@ import {
 import { memoryStore } from "../../../src/stores/memory.ts";
 import { createMint, FakeClock, type Mint } from "../../../src/testing/index.ts";
 import { audience, collectMessages } from "../fixture.ts";
+import { SharedMap } from "../shared/shared-map.ts";
 
 const one = "https://one.example";
 const minute = 60_000;
@@ -112,6 +114,20 @@ test("an answer that names another issuer, or breaks a rule of the guard, trusts
     assert.equal(await outcome(g, mint.token()), "issuer_unavailable");
     assert.match(g.status().foundIssuers?.lastError ?? "", /issuerFor/);
   }
+});
+
+test("beside shared answers, issuerFor may name an authority with an identity only", async () => {
+  const { mint, guard, trusted } = await setUp();
+  const authority = introspection({ url: `${one}/ask`, clientId: "guard", clientSecret: "secret" });
+  const { identity: _, ...unnamed } = authority;
+  const errorFor = async (asked: typeof unnamed) => {
+    const g = guard(() => ({ ...trusted(one), authority: asked }), { shared: new SharedMap() });
+    await outcome(g, mint.token());
+    await g.close();
+    return g.status().foundIssuers?.lastError;
+  };
+  assert.equal(await errorFor(authority), null);
+  assert.match((await errorFor(unnamed)) ?? "", /shared needs an authority with an identity/);
 });
 
 test("an issuer that issuerFor no longer names is refused within its five minutes, cached tokens too", async () => {

@@ -66,6 +66,35 @@ test("law 10: headline, step and upstream say the same of an authority that does
   assert.equal(state.upstreams.find(({ kind }) => kind === "authority")?.words, words);
 });
 
+test("law 10: keys that were fetched are well, and those of a failed fetch, a vanished key or none are not", async (t) => {
+  const service = await composedService(t);
+  const status = service.guard.status();
+  const [own] = status.issuers;
+  assert.ok(own !== undefined);
+  const fetched = { usable: true, kids: ["a"], vanished: [], ageMs: 60_000, maxStaleMs: 86_400_000 };
+  const sets = [
+    ["ok", { ...fetched, lastError: null }],
+    ["degraded", { ...fetched, lastError: "the key set answered 503" }],
+    ["degraded", { ...fetched, lastError: null, vanished: ["b"] }],
+    ["degraded", { ...fetched, lastError: null, ageMs: 80_000_000 }],
+    ["failing", { ...fetched, lastError: "the key set answered 503", usable: false, ageMs: null }],
+  ] as const;
+  const issuers = sets.map(([, keys], index) => ({
+    ...own,
+    issuer: `https://${index}.example`,
+    keys: { ...own.keys, ...keys },
+  }));
+  const watched: GuardStatus = { ...status, issuers };
+  const guard = { ...service.guard, status: () => watched };
+  const sampler = startSampler(t, { ...service, guard }, new FakeClock());
+  await sampler.checkHealth();
+  const upstreams = sampler.latestFrame().state.upstreams.filter(({ kind }) => kind === "keys");
+  assert.deepEqual(
+    upstreams.map(({ state }) => state),
+    sets.map(([state]) => state),
+  );
+});
+
 test("the rates of the decisions add up to the tokens that arrive, also after the clock was set back", async (t) => {
   const service = await composedService(t);
   const clock = new FakeClock();
