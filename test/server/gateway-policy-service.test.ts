@@ -39,3 +39,20 @@ test("rejects an unusable policy at start, and creates no data", async () => {
   });
   await assert.rejects(stat(settings.dataDir), { code: "ENOENT" });
 });
+
+test("rejects a rule for an audience that the service does not know, and starts with one that it knows", async (t) => {
+  const withAudience = async (audience: string) => {
+    const rule = { path: "/orders/*", scopes: ["orders"], audience };
+    return {
+      ...(await settingsWith(JSON.stringify({ rules: [rule] }))),
+      audience: "https://api.example.com",
+    };
+  };
+  await assert.rejects(startService(await withAudience("https://other.example.com")), {
+    code: "invalid_option",
+    message: /^HOLDFAST_POLICY names the audience https:\/\/other\.example\.com, which/,
+  });
+  const { stop, banner } = await startService(await withAudience("https://api.example.com"));
+  t.after(stop);
+  assert.match(banner, /rules: 1$/m);
+});

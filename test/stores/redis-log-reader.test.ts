@@ -8,12 +8,17 @@ test("a store reads the log for others only while somebody listens", { skip: noR
   t.after(async () => await server.stop());
   const store = await redisStore({ url: server.url });
   t.after(async () => await store.close());
-  const isReading = async () => ((await server.cli("CLIENT", "LIST")) ?? "").includes("cmd=xread");
-  assert.equal(await isReading(), false);
+  const clients = async () => ((await server.cli("CLIENT", "LIST")) ?? assert.fail("no answer")).split("\n");
+  const idOf = (line: string) => /\bid=(\d+)/.exec(line)?.[1];
   for (let round = 0; round < 2; round++) {
     const unsubscribe = store.revocations.subscribe(() => {});
-    await waitUntil(isReading, "a connection that reads the log");
+    let reader: string | undefined;
+    await waitUntil(async () => {
+      reader = (await clients()).filter((line) => line.includes("cmd=xread")).map(idOf)[0];
+      return reader !== undefined;
+    }, "a connection that reads the log");
     unsubscribe();
-    await waitUntil(async () => !(await isReading()), "the end of the connection");
+    const isClosed = async () => !(await clients()).some((line) => idOf(line) === reader);
+    await waitUntil(isClosed, "the end of the connection");
   }
 });
