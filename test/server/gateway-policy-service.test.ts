@@ -41,18 +41,16 @@ test("rejects an unusable policy at start, and creates no data", async () => {
 });
 
 test("rejects a rule for an audience that the service does not know, and starts with one that it knows", async (t) => {
-  const withAudience = async (audience: string) => {
+  const start = async (audience: string) => {
     const rule = { path: "/orders/*", scopes: ["orders"], audience };
-    return {
-      ...(await settingsWith(JSON.stringify({ rules: [rule] }))),
-      audience: "https://api.example.com",
-    };
+    const settings = await settingsWith(JSON.stringify({ rules: [rule] }));
+    const running = await startService({ ...settings, audience: "https://api.example.com" });
+    t.after(running.stop);
+    return running.banner;
   };
-  await assert.rejects(startService(await withAudience("https://other.example.com")), {
+  await assert.rejects(start("https://other.example.com"), {
     code: "invalid_option",
     message: /^HOLDFAST_POLICY names the audience https:\/\/other\.example\.com, which/,
   });
-  const { stop, banner } = await startService(await withAudience("https://api.example.com"));
-  t.after(stop);
-  assert.match(banner, /rules: 1$/m);
+  assert.match(await start("https://api.example.com"), /rules: 1$/m);
 });
