@@ -4,7 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { dirname, join, posix, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import root from "../package.json" with { type: "json" };
 import { bundleLibrary } from "./bundle-library.ts";
@@ -63,7 +63,7 @@ await bundleLibrary(input, { dir: dist, maps: false });
 for (const { name, source } of entries) {
   if (name === source) continue;
   const file = join(dist, `${name}.d.ts`);
-  writeFileSync(file, `export * from "./${relative(dirname(name), source)}.js";\n`);
+  writeFileSync(file, `export * from "./${posix.relative(posix.dirname(name), source)}.js";\n`);
 }
 
 const code = follow(entries.map(({ name }) => join(dist, `${name}.js`)));

@@ -12,9 +12,9 @@ export interface GuardEventSource {
   /** `null` when the event concerns all issuers. */
   readonly issuer: string | null;
   /** Counts the events of this source, for the metrics of the guard. */
-  readonly eventCounts?: Counts | undefined;
+  readonly eventCounts?: Pick<Counts, "add"> | undefined;
   /** Explains failures on the console. */
-  readonly warnings?: ConsoleWarnings | undefined;
+  readonly warnings?: Pick<ConsoleWarnings, "noteKeysFailure"> | undefined;
   /** Records the spans of this source. */
   readonly tracing?: Tracing | undefined;
   /** Whether events are only counted now, because anyone may have made up the issuer. Default: never. */

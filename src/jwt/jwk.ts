@@ -25,7 +25,7 @@ export interface VerificationKey {
   /** An RSA key in PEM, for PSS on runtimes whose `key` does not require PSS. `null` on Node and for other algorithms. */
   readonly pssPem: string | null;
   /** The secret of a key for HMAC. `null` for other algorithms. */
-  readonly hmac: HmacKey | null;
+  readonly hmac: Pick<HmacKey, "digestAscii"> | null;
   /** The length of every signature. OpenSSL would accept a PSS signature without its leading zeros (RFC 8017 §8.1.2). */
   readonly signatureBytes: number;
 }
@@ -125,7 +125,7 @@ function makeVerificationKey(
   algorithm: Algorithm,
   key: KeyObject,
   material: string,
-  hmac: HmacKey | null = null,
+  hmac: VerificationKey["hmac"] = null,
 ): VerificationKey {
   const { family, hash: digest, signatureBytes } = algorithmFacts(algorithm);
   const pss = family === "PS" && digest !== null ? importPssKey(key, digest) : null;

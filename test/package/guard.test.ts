@@ -182,15 +182,16 @@ describe("the packed tarball of holdfast-guard", { skip }, () => {
       assert.equal(new Error("another") instanceof there.HoldfastError, false);
     });
 
-    test("the types of one package take a guard of the other", async () => {
+    test("the types of one package take the guard, the keys and the authority of the other", async () => {
       await symlink(root, join(consumer.project, "node_modules/holdfast"), "dir");
       const both = `
         import { createGuard as createHere } from "holdfast";
         import { createConnections } from "holdfast/connections";
-        import { createGuard as createThere, jwks } from "holdfast-guard";
+        import { createGuard as createThere, introspection, jwks } from "holdfast-guard";
         import { protect } from "holdfast-guard/fetch";
         const url = "https://id.example";
-        protect(createHere({ issuer: url, audience: null, keys: jwks(url) }), {}, () => new Response());
+        const authority = introspection({ url, clientId: "guard", clientSecret: "secret" });
+        protect(createHere({ issuer: url, audience: null, keys: jwks(url), authority }), {}, () => new Response());
         createConnections({ guard: createThere({ issuer: url, audience: null }) });`;
       const fromSource = ["--customConditions", "holdfast-source", "--allowImportingTsExtensions"];
       assert.equal(await consumer.compile(both, ...fromSource), "");

@@ -15,7 +15,7 @@ export interface AuthorityContext extends GuardEventSource {
   /** Makes the ids of client assertions. `undefined` outside of a guard: the operating system makes them. */
   readonly entropy?: Entropy;
   /** Counts the requests, for the metrics of the guard. `undefined` outside of a guard. */
-  readonly requests?: RequestCounts;
+  readonly requests?: Pick<RequestCounts, "record">;
 }
 
 /**

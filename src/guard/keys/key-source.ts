@@ -22,7 +22,7 @@ export interface KeyContext extends GuardEventSource {
   /** Limits by host, which all issuers of a guard share. `undefined` outside of a guard. */
   readonly hosts?: HostRequests | undefined;
   /** Counts the requests, for the metrics of the guard. `undefined` outside of a guard. */
-  readonly requests?: RequestCounts;
+  readonly requests?: Pick<RequestCounts, "record">;
 }
 
 /**

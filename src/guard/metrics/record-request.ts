@@ -6,7 +6,7 @@ import type { GuardEventSource } from "../emit.ts";
 
 interface CountedSource extends GuardEventSource {
   /** `undefined` outside of a guard. */
-  readonly requests?: RequestCounts;
+  readonly requests?: Pick<RequestCounts, "record">;
 }
 
 /** Times one question, counts it, and publishes its end. */
