@@ -153,8 +153,7 @@ export function toClaimsPolicy(settings: ClaimsPolicySettings): ClaimsPolicy {
   if (audience === null && audienceFrom !== "aud") {
     throw new HoldfastError("invalid_option", "audienceFrom needs an audience, and audience is null");
   }
-  // The subject is what a token must have by default, wherever it stands.
-  const required = policy.requiredClaims === defaultRequiredClaims ? [subjectFrom] : policy.requiredClaims;
+  const required = withSubject(policy.requiredClaims, subjectFrom);
   const accepted = types.map(normalizeTyp);
   const idTokens = accepted.includes("id");
   const accessTokens = accepted.some((type) => type !== "id");
@@ -165,6 +164,12 @@ export function toClaimsPolicy(settings: ClaimsPolicySettings): ClaimsPolicy {
     requiredClaims: allowMissingExp ? required : ["exp", ...required],
     defersAbsent: false,
   };
+}
+
+/** A token must have a subject by default, and where `sub` is required, in the claim that `subjectFrom` names. */
+function withSubject(required: readonly RequiredClaim[], subjectFrom: string): readonly RequiredClaim[] {
+  if (required === defaultRequiredClaims) return [subjectFrom];
+  return subjectFrom !== "sub" && required.includes("sub") ? [...required, subjectFrom] : required;
 }
 
 /** Why the claims or `typ` make the token invalid; `null` when they do not. {@link checkTime} checks time on every use. */

@@ -45,6 +45,18 @@ testShapes(provider, [
     wanted: "wrong_claim",
   },
   {
+    what: "an access token of a user, where the subject is uid",
+    options: { ...okta(preset), subjectFrom: "uid" },
+    wanted: "valid",
+    says: { subject: "00ujmkLgagxeRrAg20g3" },
+  },
+  {
+    what: "an access token of a service, which has no uid, where the subject is uid",
+    options: { ...okta(preset), subjectFrom: "uid" },
+    claims: { uid: undefined, sub: "nmdP1fcyvdVO11AL7ECm" },
+    wanted: "missing_claim",
+  },
+  {
     what: "an access token of the organization's own server",
     claims: { iss: "https://example.okta.com", aud: "https://example.okta.com" },
     header: { typ: "application/okta-internal-at+jwt" },
