@@ -76,8 +76,7 @@ export async function startService(
     await service?.close();
   };
   try {
-    const { policyFile, roles } = settings;
-    const policy = policyFile === undefined ? undefined : await readPolicyFile(policyFile);
+    const policy = await readPolicy(settings);
     await loadStoreModules(settings);
     // The ports come first, so that a second service is refused before it touches any data.
     const requests = measureRequests(settings, log, platform.clock);
@@ -106,9 +105,9 @@ export async function startService(
     const firstUser = await addFirstUser(service, settings, files);
 
     const [bounds, fallback] = [revocationAgeBounds(policy), readFallback(settings, guardFile)];
-    const health = new HealthMonitor(service, roles, platform.clock, bounds, fallback);
+    const health = new HealthMonitor(service, settings.roles, platform.clock, bounds, fallback);
     const publicHandler = createPublicHandler(service, health, settings, { policy, guardFile });
-    publicListener.mount(publicHandler, publicRoutes(service, roles));
+    publicListener.mount(publicHandler, publicRoutes(service, settings.roles));
     const nonce = randomNonce();
     const metrics = [requestMetricSource(requests), backupMetricSource(files.lastBackup)];
     const parts = { settings, secret: opened.secret, files, health, bounds, fallback, metrics, nonce, log };
@@ -132,6 +131,11 @@ export async function startService(
     await stop();
     throw error;
   }
+}
+
+/** `undefined` when the settings name no policy. */
+async function readPolicy({ policyFile }: Settings): Promise<PathPolicy | undefined> {
+  return policyFile === undefined ? undefined : await readPolicyFile(policyFile);
 }
 
 /** `null` for a service without the role of an issuer. */
