@@ -16,6 +16,7 @@ import { API_URL, AUTH_HOST, AUTH_URL, AUTHORITY_HOST, healthHost } from "./addr
 import { createFacts, serveApi, type ApiParts } from "./api.ts";
 import { serveGateway } from "./gateway.ts";
 import { SERVICE_VIEW_MS, TOLERANCE_MS, type Plan, type PlannedGuard } from "./plan.ts";
+import { answerAsOlderVersion } from "./older-version.ts";
 import type { Recorder } from "./recorder.ts";
 import type { SocketHost } from "./sockets/socket-host.ts";
 import type { SocketNetwork } from "./sockets/simulated-socket.ts";
@@ -152,7 +153,9 @@ async function startService(
     if (pathname === "/passkey") return await beginSession(service, request);
     const bindings = { incoming: { socket: { remoteAddress: "192.0.2.1" } } } as HttpBindings;
     const answer = recorder.call("served", { service: name, path: pathname });
-    const response = await app.fetch(request, bindings);
+    const fetchApp = async (one: Request) => await app.fetch(one, bindings);
+    const isOlder = pathname === "/auth/revocations" && plan.olderServices.includes(name);
+    const response = await (isOlder ? answerAsOlderVersion(fetchApp, request) : fetchApp(request));
     // The answer to a client that has gone says nothing about the service.
     if (!request.signal.aborted) answer({ status: response.status });
     return response;

@@ -55,6 +55,8 @@ export interface Plan {
   /** The time without faults that follows. */
   readonly quietMs: number;
   readonly services: readonly string[];
+  /** Those of an older version. They answer the revocation log as it did. */
+  readonly olderServices: readonly string[];
   readonly guards: readonly PlannedGuard[];
   /** How often the guard in a service reads the revocation log. */
   readonly servicePollMs: number;
@@ -93,6 +95,7 @@ export function drawPlan(seed: number, minutes: number): Plan {
     faultyMs,
     quietMs: QUIET_MS,
     services,
+    olderServices: drawOlder(new Draw(seededRandom(mixSeed(seed, "older"))), services),
     guards,
     servicePollMs: draw.pick([250, 2_000, 5_000, 5_000]),
     lifetimes,
@@ -122,6 +125,11 @@ export function drawPlan(seed: number, minutes: number): Plan {
       conflictMs: lifetimes.conflictMs,
     }),
   };
+}
+
+/** In a rolling update some services are of an older version, while all guards are of this one. */
+function drawOlder(draw: Draw, services: readonly string[]): string[] {
+  return draw.chance(0.3) ? services.filter(() => draw.chance(0.6)) : [];
 }
 
 function drawGuard(draw: Draw, index: number): PlannedGuard {

@@ -96,6 +96,11 @@ export class Facts {
     return [...(this.#ends.get(session) ?? []), ...ofUser];
   }
 
+  /** The ends of all sessions of a user, whichever session they concern. */
+  endsOfUser(user: string): readonly End[] {
+    return this.#endsOfUsers.get(user) ?? [];
+  }
+
   /** The time from which the session is certainly over. `Infinity` when it may still live. */
   endedAt(session: string, user: string): number {
     const login = this.#logins.get(session);

@@ -15,6 +15,9 @@ const STEP_ACCEPTED_AFTER_MS = 55_000;
 /** Two steps lead to the same time when they differ by less, which is what drift adds in a run. */
 const SAME_STEP_MS = 10_000;
 
+/** A cut-off without a number reaches the tokens that were issued in the second of the cut-off, by any clock. */
+const UNNUMBERED_MS = 5_000;
+
 /** A decision of a guard about a token that a client got. */
 interface Decision {
   readonly operation: RecordedOperation;
@@ -76,8 +79,13 @@ const good: VerdictCheck = ({ operation, token, status, seconds }, facts, { plan
     facts.mayEndAt(token.session, token.user) < operation.ended
   )
     return null;
-  // The clock of the issuer was ahead, so the token is from the future.
   const issuedAt = token.expiresAt - plan.lifetimes.accessTokenTtlMs;
+  // A cut-off of an older version has no number, so that it also reaches the tokens of its first seconds.
+  const isUnnumbered = facts
+    .endsOfUser(token.user)
+    .some(({ began, ended }) => began < operation.ended && issuedAt < ended + UNNUMBERED_MS);
+  if (reason === "revoked" && plan.olderServices.length > 0 && isUnnumbered) return null;
+  // The clock of the issuer was ahead, so the token is from the future.
   const isFromFuture =
     issuedAt - operation.began > TOLERANCE_MS - clockAllowance(operation, facts) - MARGIN_MS;
   if (reason === "not_yet_valid" && isFromFuture) return null;

@@ -3,6 +3,7 @@ import { connectionBugs } from "./connection-bugs.ts";
 import { gatewayBugs } from "./gateway-bugs.ts";
 import { healthBugs } from "./health-bugs.ts";
 import { userBugs } from "./user-bugs.ts";
+import { versionBugs } from "./version-bugs.ts";
 import { redisBugs } from "./redis-bugs.ts";
 
 const rotation = { room: "rotation", file: "stores/refresh-rotation.ts" } as const;
@@ -284,5 +285,6 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...connectionBugs,
   ...gatewayBugs,
   ...healthBugs,
+  ...versionBugs,
   ...redisBugs,
 ];

@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { answerAsOlderVersion } from "../../sim/older-version.ts";
+import { createIssuer } from "../../src/issuer/create-issuer.ts";
+import { memoryStore } from "../../src/stores/memory.ts";
+
+const url = "https://auth.example.com";
+const clients = [{ id: "guard", secret: "a secret of the guards of this test" }];
+
+test("a service of an older version knows no pages of the log, and no numbers of cut-offs", async (t) => {
+  const store = memoryStore();
+  const secret = "a secret that has at least 32 bytes";
+  const issuer = createIssuer({ url, audience: url, store, secret, clients, algorithm: "EdDSA" });
+  t.after(async () => await issuer.close());
+  await issuer.revoke({ kind: "subject", id: "ann" });
+  const read = async (query: string, isOlder: boolean) => {
+    const authorization = `Basic ${btoa(`guard:${clients[0]?.secret}`)}`;
+    const request = new Request(`${url}/auth/revocations${query}`, { headers: { authorization } });
+    const answer = async (one: Request) => await issuer.fetch(one);
+    const response = await (isOlder ? answerAsOlderVersion(answer, request) : answer(request));
+    return (await response.json()) as { entries: { revocation: object }[]; next?: null };
+  };
+  const [page, snapshot] = [await read("?page=", false), await read("?page=", true)];
+  assert.ok("next" in page);
+  assert.ok(!("next" in snapshot));
+  const [numbered, plain] = [page, snapshot].map(({ entries }) => entries[0]?.revocation);
+  assert.ok(numbered !== undefined && "number" in numbered);
+  const { number: _, ...rest } = numbered;
+  assert.deepEqual(plain, rest);
+});
