@@ -11,6 +11,8 @@ export type ErrorCode =
   | "missing_method"
   /** A key cannot be used: it is malformed, too weak or of the wrong kind. */
   | "invalid_key"
+  /** The runtime is older than Node 22.19. */
+  | "unsupported_runtime"
   /** `ready()` gave up waiting. The message names what is missing. */
   | "not_ready"
   /** The part was used after `close()`. */

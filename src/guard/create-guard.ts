@@ -1,5 +1,6 @@
 import { invalidOption } from "../core/options.ts";
 import { Counts } from "../core/metrics.ts";
+import { requireRuntime } from "../core/runtime-floor.ts";
 import type { JwtClaims } from "../core/verdict.ts";
 import { HeaderMemo } from "../jwt/parse.ts";
 import { VerificationPool } from "../jwt/verification-pool.ts";
@@ -29,7 +30,8 @@ import type { Guard, GuardOptions } from "./types.ts";
 
 /**
  * Makes a guard for the tokens of one issuer, or of several. It checks and copies the options, and throws
- * `invalid_option`, `missing_method` or `invalid_key`, naming the option that is wrong.
+ * `invalid_option`, `missing_method` or `invalid_key`, naming the option that is wrong, and `unsupported_runtime` on an old
+ * Node.
  *
  * The guard follows revocations and probes its authorities in the background. `close` ends that.
  *
@@ -55,6 +57,7 @@ import type { Guard, GuardOptions } from "./types.ts";
  * ```
  */
 export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
+  requireRuntime();
   const settings = readGuardSettings(options);
   return isRequestScoped()
     ? createRequestScopedGuard(settings, (own) => openGuard<C>(own, false))

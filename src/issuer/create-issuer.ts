@@ -1,4 +1,5 @@
 import { isHoldfastError } from "../core/errors.ts";
+import { requireRuntime } from "../core/runtime-floor.ts";
 import { AcceptancePeriod } from "./acceptance.ts";
 import { readIssuerOptions } from "./config.ts";
 import type { IssuerContext } from "./context.ts";
@@ -57,6 +58,7 @@ import { usersOf } from "./users/users-api.ts";
  * ```
  */
 export function createIssuer(options: IssuerOptions): Issuer {
+  requireRuntime();
   const { ctx, random, storeHealth } = createParts(options);
   const { config, keys, store } = ctx;
   const lifecycle = new IssuerLifecycle(ctx, random);
