@@ -56,7 +56,7 @@ export const doctorToken: Command = {
   examples: ["holdfast doctor token < token.txt", "holdfast doctor token --audience https://api.example.com"],
   notes:
     "Reads the token from standard input, and never prints it. It is compared with the configured providers, or with the\n" +
-    "presets of holdfast/providers. Its key set is fetched, and a configured authority is asked. Exits with 1 when it\n" +
+    "presets. The key set of its issuer is fetched, and a configured authority is asked. Exits with 1 when it\n" +
     "is refused. Warnings name what was not verified.",
   async run({ options }) {
     const audience = readSingle(options, "audience");

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 import type { Check } from "../../src/doctor/check.ts";
 import { loadContext, type DoctorContext, type DoctorOptions } from "../../src/doctor/context.ts";
@@ -85,4 +88,20 @@ export function providerSettings(provider: Provider): Record<string, string> {
     HOLDFAST_AUTHORITY_URL: provider.url("introspection"),
     HOLDFAST_AUTHORITY_CLIENT: `${provider.clientId}:${provider.clientSecret}`,
   };
+}
+
+/** A server of this machine that has the key set of a Keycloak. `stop` makes it unreachable. */
+export async function startKeycloak(
+  t: TestContext,
+  jwks: object,
+): Promise<{ readonly url: string; readonly issuer: string; readonly stop: () => void }> {
+  const server = createServer((_, res) => res.end(JSON.stringify(jwks))).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const stop = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  t.after(stop);
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url, issuer: `${url}/realms/shop`, stop };
 }

@@ -1,14 +1,14 @@
 import { systemClock } from "../../core/clock.ts";
 import { checkTime } from "../../jwt/claims.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
-import { verifySignature } from "../../jwt/signature.ts";
 import { tokenKind } from "../../jwt/token-kind.ts";
 import { readIssuerOrTenants, type IssuerSettings } from "../../guard/issuer-settings.ts";
 import { worstStatus, fail, ok, shorten, warn, type Finding, type FindingStatus } from "../finding.ts";
 import { ProviderProbe } from "../provider-probe.ts";
-import { guessPreset, type GuessedPreset } from "./guess-preset.ts";
+import { guessPreset } from "./guess-preset.ts";
 import { describeIssuerDifference } from "./issuer-difference.ts";
 import { judgeClaims } from "./judge-claims.ts";
+import { judgeSignature, judgeUnconfiguredSignature } from "./judge-signature.ts";
 import { readToken } from "./read-token.ts";
 
 /** The rules that the token is compared with. */
@@ -55,7 +55,7 @@ export async function explainToken(input: string, expected: TokenExpectations): 
     );
     return toReport(findings, []);
   }
-  return explainUnknownIssuer(token, findings, expected);
+  return await explainUnknownIssuer(token, findings, expected);
 }
 
 function toReport(findings: readonly Finding[], code: readonly string[]): TokenReport {
@@ -112,29 +112,6 @@ function formatSpan(ms: number): string {
   return `${Math.round(ms / size)} ${unit}`;
 }
 
-async function judgeSignature(token: ParsedToken, provider: ProviderProbe): Promise<Finding> {
-  const { status, keyring } = await provider.keys();
-  if (!status.usable) {
-    const detail = `its signature cannot be verified: ${status.lastError ?? "the key set gives no answer"}`;
-    return fail(detail, "make the key set reachable from here; docs/run/networks.md explains the codes");
-  }
-  const keys = keyring.find(token.kid, token.algorithm);
-  if (keys.some((key) => verifySignature(token, key))) return ok("its signature is that of the provider");
-  const kids = status.kids.map((kid) => JSON.stringify(kid)).join(", ");
-  if (token.kid !== undefined && !status.kids.includes(token.kid)) {
-    const detail = `its key ${JSON.stringify(token.kid)} is not in the key set of ${provider.issuer}, which has ${kids}`;
-    return fail(
-      detail,
-      "another environment signed it, or the provider has replaced the key: get a new token",
-    );
-  }
-  const detail =
-    keys.length === 0
-      ? `no key of the set is for ${token.algorithm}`
-      : "no key of the set made its signature";
-  return fail(detail, "it was altered on the way, or another environment with the same name signed it");
-}
-
 /** `null` when the guard would not ask about this token. */
 async function askAuthority(text: string, { issuer, settings }: ProviderProbe): Promise<Finding | null> {
   const { authority: source } = settings;
@@ -183,11 +160,11 @@ async function explainOpaque(text: string, { providers }: TokenExpectations): Pr
   return [known, fail("no configured authority is asked about such tokens", advice)];
 }
 
-function explainUnknownIssuer(
+async function explainUnknownIssuer(
   token: ParsedToken,
   findings: readonly Finding[],
   { providers, own, audience }: TokenExpectations,
-): TokenReport {
+): Promise<TokenReport> {
   const { iss } = token.claims;
   const named = [
     ...providers.map(({ issuer }) => issuer),
@@ -201,32 +178,49 @@ function explainUnknownIssuer(
     all.push(fail(detail, adviseIssuer(iss)));
   }
   const preset = guessPreset(token.claims, audience);
-  if (preset === null) return explainOtherIssuer(token, all, audience);
-  all.push(...judgeByPreset(token, preset));
-  return toReport(all, [
-    `import { ${preset.name} } from "holdfast/providers";`,
+  if (preset === null) return await explainOtherIssuer(token, all, audience);
+  const issuers = preset.issuers.flatMap((one) => readIssuerOrTenants(preset.name, one).issuers);
+  const settings = issuers.find(({ claimsPolicy }) => claimsPolicy.issuer === iss) ?? issuers[0];
+  all.push(ok(`the preset ${preset.name} fits its issuer`));
+  return await judgeBySuggestion(token, all, settings, [
+    `import { ${preset.name} } from "holdfast-guard/providers";`,
     `createGuard(${preset.code})`,
   ]);
 }
 
 /** A provider without a preset is judged by the options that its token suggests. */
-function explainOtherIssuer(
+async function explainOtherIssuer(
   token: ParsedToken,
   findings: readonly Finding[],
   expected: string | undefined,
-): TokenReport {
+): Promise<TokenReport> {
   const { iss, aud } = token.claims;
   if (iss === undefined) {
     const advice =
       "allowMissingIss: true accepts it from a guard with one issuer; better, let the provider name itself";
-    return toReport([...findings, warn("it names no issuer", advice)], []);
+    const detail = "it names no issuer, so its signature was not verified";
+    return toReport([...findings, warn(detail, advice)], []);
   }
-  const audience = expected ?? aud ?? null;
-  const options = { issuer: iss, audience };
+  const options = { issuer: iss, audience: expected ?? aud ?? null };
   const known = ok("no preset fits its issuer, and none is needed for a provider that follows the standards");
   const [settings] = readIssuerOrTenants("the guard", options).issuers;
-  const judged = settings === undefined ? [] : judgeClaims(token, settings);
-  return toReport([...findings, known, ...judged], [`createGuard(${JSON.stringify(options)})`]);
+  return await judgeBySuggestion(token, [...findings, known], settings, [
+    `createGuard(${JSON.stringify(options)})`,
+  ]);
+}
+
+/** Judges a token by the options that it suggests. The options of a forged token are not proposed. */
+async function judgeBySuggestion(
+  token: ParsedToken,
+  findings: readonly Finding[],
+  settings: IssuerSettings | undefined,
+  code: readonly string[],
+): Promise<TokenReport> {
+  if (settings === undefined) return toReport(findings, []);
+  const signature = await judgeUnconfiguredSignature(token, settings);
+  const all = [...findings, ...judgeClaims(token, settings), signature];
+  if (signature.status === "fail") return toReport(all, []);
+  return toReport(all, ['import { createGuard } from "holdfast-guard";', ...code]);
 }
 
 /** The line is pasted into a shell, and the token may come from an attacker, so the line has plain characters only. */
@@ -239,11 +233,4 @@ function adviseIssuer(iss: string | undefined): string {
 function likeness(a: string, b: string): number {
   const different = Array.from(a).findIndex((char, i) => char !== b[i]);
   return different < 0 ? a.length : different;
-}
-
-function judgeByPreset(token: ParsedToken, preset: GuessedPreset): Finding[] {
-  const issuers = preset.issuers.flatMap((one) => readIssuerOrTenants(preset.name, one).issuers);
-  const issuer = issuers.find(({ claimsPolicy }) => claimsPolicy.issuer === token.claims.iss) ?? issuers[0];
-  const known = ok(`the preset ${preset.name} of holdfast/providers fits its issuer`);
-  return issuer === undefined ? [known] : [known, ...judgeClaims(token, issuer)];
 }

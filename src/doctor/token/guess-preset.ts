@@ -1,4 +1,5 @@
 import type { JwtClaims } from "../../core/verdict.ts";
+import { isTrustworthy } from "../../guard/fetch-json.ts";
 import type { TrustedIssuer } from "../../guard/types.ts";
 import {
   auth0,
@@ -57,7 +58,7 @@ const patterns: readonly PresetPattern[] = [
       url,
       realm,
       audience,
-      ...(url.startsWith("http:") && { allowHttp: [new URL(url).hostname] }),
+      ...allowHttpFor(URL.parse(url)),
     }),
   },
   {
@@ -124,6 +125,16 @@ export function guessPreset(claims: Claims, expected: string | undefined): Guess
     return issuers === null ? null : { name, code: `${name}(${formatOptions(values)})`, issuers };
   }
   return null;
+}
+
+/** Plain HTTP to this machine needs no option. */
+function allowHttpFor(url: URL | null): Options {
+  return url === null || isTrustworthy(url) ? {} : { allowHttp: [url.hostname] };
+}
+
+/** Whether a provider with a preset issued the token. Each of them issues access tokens, or its preset accepts its ID tokens. */
+export function hasPreset({ iss }: Claims): boolean {
+  return typeof iss === "string" && patterns.some((one) => one.iss.test(iss));
 }
 
 /** Keycloak puts `account` into every token, and OpenID Connect the address of the user's claims. */

@@ -7,6 +7,7 @@ import { refuseClaims } from "../../jwt/claims.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
 import { tokenKind } from "../../jwt/token-kind.ts";
 import { fail, ok, warn, type Finding } from "../finding.ts";
+import { hasPreset } from "./guess-preset.ts";
 import { describeIssuerDifference } from "./issuer-difference.ts";
 
 type Claims = Readonly<JwtClaims>;
@@ -63,10 +64,10 @@ function explainKind(claims: Claims, claim: string, got: string, expected: strin
   const kind = tokenKind(claims);
   if (kind === "id") {
     const detail = "this is an ID token: it tells the client who logged in, and is not meant for an API";
-    return fail(
-      detail,
-      'send the access token, or write types: ["id"] if the provider has no other token for your API',
-    );
+    const otherwise = hasPreset(claims)
+      ? " that came with it"
+      : ', or write types: ["id"] if the provider has no other token for your API';
+    return fail(detail, `send the access token${otherwise}`);
   }
   if (kind === "other") {
     return fail(`this is no access token: its ${claim} is ${got}`, "send the access token that came with it");

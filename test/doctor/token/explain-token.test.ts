@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
+import { mock, test, type TestContext } from "node:test";
 import {
   explainToken,
   type TokenExpectations,
@@ -11,11 +11,28 @@ import * as presets from "../../../src/providers/index.ts";
 import { createMint } from "../../../src/testing/index.ts";
 import { runHoldfast } from "../../cli/cli-process.ts";
 import { temporaryDataDir } from "../../server/temporary-settings.ts";
-import { AUDIENCE, makeContext, makeSettings, providerSettings, startProvider } from "../fixture.ts";
+import {
+  AUDIENCE,
+  makeContext,
+  makeSettings,
+  providerSettings,
+  startKeycloak,
+  startProvider,
+} from "../fixture.ts";
 
 type Claims = Readonly<Record<string, unknown>>;
 
 const mint = await createMint({ issuer: "unused", audience: "unused", algorithm: "RS256" });
+
+/** The providers of the internet, which all have the keys of the mint. Servers of this machine are asked as usual. */
+const realFetch = globalThis.fetch;
+mock.method(globalThis, "fetch", async (url: string, init?: RequestInit) => {
+  if (!url.startsWith("https:")) return await realFetch(url, init);
+  const metadataAt = url.indexOf("/.well-known/openid-configuration");
+  const issuer = url.slice(0, metadataAt);
+  return Response.json(metadataAt < 0 ? mint.jwks() : { issuer, jwks_uri: `${issuer}/jwks` });
+});
+
 const nothing: TokenExpectations = { providers: [], own: null, audience: undefined, toleranceMs: 5_000 };
 
 function assertFinding({ findings }: TokenReport, status: string, detail: RegExp, advice?: RegExp): void {
@@ -77,10 +94,14 @@ for (const [name, claims] of Object.entries(usual)) {
   test(`doctor token knows a token of ${name}, accepts it by the preset, and gives code that works`, async () => {
     const report = await explainToken(mint.token(claims, { typ: "JWT" }), nothing);
     assertAccepted(report);
-    assertFinding(report, "ok", new RegExp(`the preset ${name} of holdfast/providers fits`));
-    assert.equal(report.code[0], `import { ${name} } from "holdfast/providers";`);
+    assertFinding(report, "ok", new RegExp(`the preset ${name} fits`));
+    assertFinding(report, "ok", /signature is that of the provider/);
+    assert.deepEqual(report.code.slice(0, 2), [
+      'import { createGuard } from "holdfast-guard";',
+      `import { ${name} } from "holdfast-guard/providers";`,
+    ]);
     // oxlint-disable-next-line typescript/no-implied-eval -- The code is what a reader pastes.
-    const evaluate = new Function("createGuard", name, `return ${report.code[1]};`) as (
+    const evaluate = new Function("createGuard", name, `return ${report.code[2]};`) as (
       make: (options: GuardOptions) => unknown,
       preset: unknown,
     ) => GuardOptions;
@@ -93,7 +114,7 @@ test("doctor token says that a token of Keycloak is for account, and how to chan
   const token = mint.token({ ...usual.keycloak, aud: "account" }, { typ: "JWT" });
   const report = await explainToken(token, { ...nothing, audience: "orders-api" });
   assertFinding(report, "fail", /aud is "account", and "orders-api" is expected/, /audience mapper/);
-  assert.match(report.code[1] ?? "", /audience: "orders-api"/);
+  assert.match(report.code[2] ?? "", /audience: "orders-api"/);
 });
 
 test("doctor token names ID tokens, refresh tokens and tokens that are bound to a key", async () => {
@@ -103,8 +124,10 @@ test("doctor token names ID tokens, refresh tokens and tokens that are bound to 
     await explain({ typ: "ID", nonce: "n" }),
     "fail",
     /this is an ID token/,
-    /send the access token/,
+    /^send the access token that came with it$/,
   );
+  const other = { iss: "https://id.example.org", typ: "ID", nonce: "n" };
+  assertFinding(await explain(other), "fail", /this is an ID token/, /or write types: \["id"\]/);
   assertFinding(
     await explain({ typ: "Refresh" }),
     "fail",
@@ -124,6 +147,7 @@ test("doctor token shows where the roles of a provider without a preset are", as
     /scopesFrom: \["scope","scp","realm_access\.roles"\]/,
   );
   assert.deepEqual(report.code, [
+    'import { createGuard } from "holdfast-guard";',
     `createGuard({"issuer":"https://id.example.org","audience":"${AUDIENCE}"})`,
   ]);
 });
@@ -295,12 +319,16 @@ test("doctor token points to token inspect for a token of the service itself", a
   assertFinding(other, "fail", /aud is "x"/);
 });
 
-test("law 5: doctor token prints no part of the signature, and no claim that identifies a user", async () => {
+test("law 5: doctor token prints no part of the signature, and no claim that identifies a user", async (t) => {
   const data = await temporaryDataDir();
-  const token = mint.token({ ...usual.auth0, sub: "user-hunter2", email: "hunter2@example.com" });
+  const { issuer } = await startKeycloak(t, mint.jwks());
+  const token = mint.token(
+    { ...usual.keycloak, iss: issuer, sub: "user-hunter2", email: "hunter2@example.com" },
+    { typ: "JWT" },
+  );
   for (const args of [[], ["--json"], ["--audience", "https://other.example"]]) {
     const { out, err, code } = await runHoldfast(["doctor", "token", ...args], { data, input: token });
-    assert.match(out, /auth0/);
+    assert.match(out, /keycloak/);
     for (const secret of token.split(".")) assert.ok(!(out + err).includes(secret));
     assert.doesNotMatch(out + err, /hunter2/);
     assert.equal(code, args[0] === "--audience" ? 1 : 0);
