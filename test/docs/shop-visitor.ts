@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { startChromium } from "../browser/chromium.ts";
 import type { BrowserSteps } from "../support/walkthrough/follow-page.ts";
@@ -14,9 +15,13 @@ export async function openShop(): Promise<{ readonly steps: BrowserSteps; close(
       const url = `http://localhost:${portOf(5173)}`;
       await first.goto(url);
       await first.getByLabel("Name").fill("ann");
+      await first.getByLabel("Password").fill("wrong");
+      await first.getByRole("button", { name: "Log in" }).click();
+      await first.getByText("The name or the password is wrong.").waitFor();
       await first.getByLabel("Password").fill("correct horse battery");
       await first.getByRole("button", { name: "Log in" }).click();
       await loggedIn(first);
+      assert.equal(await first.getByRole("status").textContent(), "");
       await first.reload();
       await loggedIn(first);
       await second.goto(url);
@@ -34,8 +39,11 @@ export async function openShop(): Promise<{ readonly steps: BrowserSteps; close(
       await first.getByText("Sessions: 1").waitFor();
     },
     "log out": async () => {
+      await second.getByRole("button", { name: "My sessions" }).click();
+      await second.getByText("Sessions: 1").waitFor();
       await first.getByRole("button", { name: "Log out" }).click();
       await second.getByRole("button", { name: "Log in" }).waitFor();
+      assert.equal(await second.getByRole("status").textContent(), "");
     },
   };
   return { steps, close: async () => await browser.close() };

@@ -23,8 +23,10 @@ async function logIn(form) {
   try {
     await auth.login(Object.fromEntries(new FormData(form)));
   } catch (error) {
-    byId("refused").textContent =
-      error instanceof LoginRefused ? "The name or the password is wrong." : "The service does not answer.";
+    const isRefused = error instanceof LoginRefused && error.cause === "invalid_credentials";
+    byId("refused").textContent = isRefused
+      ? "The name or the password is wrong."
+      : "The service does not answer. Try again.";
   }
 }
 
