@@ -14,7 +14,9 @@ const fileSnapshotsOptionTable: OptionTable<{ dir: string }> = {
 
 /**
  * Snapshots as JSON files in a folder. The first save creates the folder. Files are readable by their owner only, because
- * a guard trusts them as it trusts its configuration. A save replaces a file whole or not at all.
+ * a guard trusts them as it trusts its configuration. A save replaces a file whole or not at all. The guard
+ * saves shortly after a fetch, and `guard.close()` waits for that. A process that calls `process.exit()` at once saves
+ * nothing.
  *
  * Throws `invalid_option`. `load` rejects with `store_corrupt` for a damaged file, and `load` and `save` reject with
  * `store_unavailable` when the file system fails.
