@@ -44,7 +44,7 @@ export function describeState(
   const storeHealth = health.components.store;
   return {
     headline: health.headline,
-    outcomes: describeOutcomes(health, moment.status),
+    outcomes: describeOutcomes(health, moment.status, fallback),
     components: health.components,
     steps: describeSteps({ moment, reader, percentile, fallback }),
     decisions: decisionRates(reader),

@@ -6,6 +6,7 @@ import { describeDifference } from "../../issuer/store/store-time.ts";
 import type { Service } from "../service.ts";
 import { readFailureReason } from "./failure-reason.ts";
 import { authorityDoes } from "./authority-words.ts";
+import { rememberedLeftMs, type FallbackPolicy } from "./fallback.ts";
 import type { ComponentFinding } from "./service-health.ts";
 import type { ProbeResult } from "./store-probe.ts";
 
@@ -162,25 +163,44 @@ export function worstProvider({ issuers }: Pick<GuardStatus, "issuers">): Truste
   return issuers.slice(1).toSorted((a, b) => rank(b) - rank(a))[0] ?? null;
 }
 
-/** A provider is never worse than degraded. Taking this instance out of service would not bring the provider back. */
-export function providerFinding({ issuer, state, keys, authority }: TrustedIssuerStatus): ComponentFinding {
+/**
+ * A provider is never worse than degraded. Taking this instance out of service would not bring the provider back. Its
+ * tokens are not all 503 while some of them pass from memory.
+ */
+export function providerFinding(
+  provider: TrustedIssuerStatus,
+  guard: Pick<GuardStatus, "memory">,
+  fallback: FallbackPolicy,
+): ComponentFinding {
+  const { issuer, state, keys, authority } = provider;
   if (state === "ready") return ok(issuer);
-  const failingMs = authority?.failingMs ?? null;
+  // Verification comes before the question to the authority, so keys that are missing come first.
+  const failingMs = keys.usable ? (authority?.failingMs ?? null) : null;
   const isMisconfigured = authority?.cause === "authority_misconfigured";
-  const [reason, problem] =
-    authority !== null && failingMs !== null
-      ? [
-          isMisconfigured ? "authority_misconfigured" : "authority_failed",
-          `its authority ${authorityDoes(authority)}: ${authority.lastError ?? "no answer yet"}`,
-        ]
-      : [
-          "keys_failed",
-          `keys: ${keys.lastError ?? (keys.vanished.length > 0 ? "one vanished from the set" : "none yet")}`,
-        ];
-  const effect = state === "degraded" ? "its tokens still get an answer" : "its tokens answer 503";
-  const outcomes = { providerTokens: state === "degraded" ? "degraded" : "unavailable" } as const;
-  const detail = `${issuer}: ${effect}; ${problem}`;
-  return { status: "degraded", reason, detail, outcomes, ...(failingMs !== null && { failingMs }) };
+  const keysProblem = `keys: ${keys.lastError ?? (keys.vanished.length > 0 ? "one vanished from the set" : "none yet")}`;
+  const authorityProblem =
+    authority?.failingMs == null
+      ? []
+      : [`its authority ${authorityDoes(authority)}: ${authority.lastError ?? "no answer yet"}`];
+  const [reason, problems] =
+    failingMs === null
+      ? ["keys_failed", [keysProblem, ...authorityProblem]]
+      : [isMisconfigured ? "authority_misconfigured" : "authority_failed", authorityProblem];
+  const passesFromMemory = rememberedLeftMs(provider, fallback, guard) > 0;
+  const effect =
+    state === "degraded"
+      ? "its tokens still get an answer"
+      : passesFromMemory
+        ? "its new tokens answer 503"
+        : "its tokens answer 503";
+  const isAnswered = state === "degraded" || passesFromMemory;
+  return {
+    status: "degraded",
+    reason,
+    detail: `${issuer}: ${effect}; ${problems.join("; ")}`,
+    outcomes: { providerTokens: isAnswered ? "degraded" : "unavailable" },
+    ...(failingMs !== null && { failingMs }),
+  };
 }
 
 function ofAllTokens(status: "degraded" | "unavailable", hasProvider: boolean): ComponentFinding["outcomes"] {

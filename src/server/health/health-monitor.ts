@@ -143,7 +143,7 @@ export class HealthMonitor {
       revocations: revocationsFinding(own, this.#bounds),
       guard: guardWork,
       clock: clockFinding(guardStatus, issuer.status().store),
-      ...(provider !== null && { provider: providerFinding(provider) }),
+      ...(provider !== null && { provider: providerFinding(provider, guardStatus, this.#fallback) }),
     };
   }
 

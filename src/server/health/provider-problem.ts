@@ -1,6 +1,6 @@
-import type { TrustedIssuerStatus } from "../../guard/status-types.ts";
+import type { GuardStatus, TrustedIssuerStatus } from "../../guard/status-types.ts";
 import { authorityDoes, type AuthorityStatus } from "./authority-words.ts";
-import { fallbackLeftMs, type FallbackPolicy } from "./fallback.ts";
+import { fallbackLeftMs, rememberedLeftMs, type FallbackPolicy } from "./fallback.ts";
 import { forDuration, lastErrorWords, type HeadlineFacts, type Problem } from "./problems.ts";
 import { worstProvider } from "./component-health.ts";
 import { durationWords } from "./words.ts";
@@ -12,8 +12,8 @@ export function providerProblem({ health, guard, fallback, now }: HeadlineFacts)
   if (provider === undefined || provider.status === "ok" || status === null) return null;
   const { since, outcomes } = provider;
   const words =
-    status.authority?.failingMs != null
-      ? authorityWords(status, status.authority, fallback)
+    status.keys.usable && status.authority?.failingMs != null
+      ? authorityWords(status, status.authority, fallback, guard)
       : keysWords(status, now - since);
   return { part: "provider", since, outcomes, ...words };
 }
@@ -24,11 +24,12 @@ function authorityWords(
   status: TrustedIssuerStatus,
   authority: AuthorityStatus,
   fallback: FallbackPolicy,
+  guard: Pick<GuardStatus, "memory">,
 ): Words {
   const { failingMs, cause, breaker, lastError } = authority;
   const duration = forDuration(failingMs ?? 0);
   const text = `The authority of ${issuerName(status)} ${authorityDoes(authority)}${duration}`;
-  const effect = authorityEffect(status, fallback);
+  const effect = authorityEffect(status, fallback, guard);
   if (breaker === "forced open") {
     return {
       text: `The breaker of ${issuerName(status)} has been open by hand${duration}`,
@@ -50,9 +51,16 @@ function authorityWords(
   };
 }
 
-function authorityEffect(status: TrustedIssuerStatus, fallback: FallbackPolicy): string {
+function authorityEffect(
+  status: TrustedIssuerStatus,
+  fallback: FallbackPolicy,
+  guard: Pick<GuardStatus, "memory">,
+): string {
+  const leftMs = fallback.mode === "deny" ? 0 : fallbackLeftMs(status, fallback);
+  const rememberedMs = rememberedLeftMs(status, fallback, guard);
+  if (leftMs <= 0 && rememberedMs > 0)
+    return `its new tokens answer 503, and remembered ones pass for up to ${durationWords(rememberedMs)} more`;
   if (fallback.mode === "deny") return "its tokens answer 503";
-  const leftMs = fallbackLeftMs(status, fallback);
   if (leftMs <= 0) return "its tokens answer 503, because the time of degraded mode is over";
   const left = `for ${durationWords(leftMs)} more`;
   return fallback.mode === "local"
@@ -61,11 +69,13 @@ function authorityEffect(status: TrustedIssuerStatus, fallback: FallbackPolicy):
 }
 
 function keysWords(status: TrustedIssuerStatus, durationMs: number): Words {
+  const { authority } = status;
   const { usable, vanished, lastError, ageMs, maxStaleMs } = status.keys;
   const name = `key set of ${issuerName(status)}`;
   if (!usable) {
+    const also = authority?.failingMs == null ? "" : `, and its authority ${authorityDoes(authority)}`;
     return {
-      text: `The ${name} could not be fetched${forDuration(durationMs)}`,
+      text: `The ${name} could not be fetched${forDuration(durationMs)}${also}`,
       effect: "its tokens answer 503",
       advice: `${fetchAdvice(lastError)}${lastErrorWords(lastError)}`,
       runbook: "HoldfastKeysUnreachable",

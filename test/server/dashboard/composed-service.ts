@@ -21,7 +21,7 @@ export function samplerOptions(monitor: HealthMonitor, clock?: Clock): SamplerOp
   return {
     monitor,
     metrics: [],
-    fallback: { mode: "deny", maxMs: 3_600_000 },
+    fallback: { mode: "deny", maxMs: 3_600_000, memoryTtlMs: 300_000 },
     revocationLimitMs: 60_000,
     storeFile: null,
     ...(clock && { clock }),

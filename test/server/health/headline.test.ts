@@ -30,7 +30,7 @@ async function wellFacts(t: TestContext): Promise<HeadlineFacts> {
     health,
     guard: service.guard.status(),
     store: service.store,
-    fallback: { mode: "deny", maxMs: 900_000 },
+    fallback: { mode: "deny", maxMs: 900_000, memoryTtlMs: 300_000 },
     revocationLimitMs: 60_000,
     answers: { login: none, refresh: none },
     answersSince: { login: NOW, refresh: NOW },
@@ -84,7 +84,7 @@ test("a headline says how long a fault has lasted, and how much time is left", a
     { provider: failing({ outcomes: { providerTokens: "degraded" } }) },
   );
   const text = (mode: "deny" | "cached" | "local", maxMs: number) =>
-    describeHeadline({ ...ailing, fallback: { mode, maxMs } }).text;
+    describeHeadline({ ...ailing, fallback: { mode, maxMs, memoryTtlMs: 300_000 } }).text;
   const name = "The authority of id.example/realms/shop has not answered for 4 min";
   assert.equal(
     text("local", 900_000),
@@ -99,6 +99,45 @@ test("a headline says how long a fault has lasted, and how much time is left", a
     text("local", 200_000),
     `${name}: its tokens answer 503, because the time of degraded mode is over`,
   );
+});
+
+test("law 10: without degraded mode, a headline says how long remembered tokens still pass", async (t) => {
+  const facts = await wellFacts(t);
+  const [own] = facts.guard.issuers;
+  assert.ok(own !== undefined);
+  const told = (failingMs: number, remembered: number, usable = true) => {
+    const authority = {
+      kind: "introspection",
+      breaker: "open",
+      failingMs,
+      retryAfterMs: 0,
+      softTimeoutMs: 80,
+      inFlight: 0,
+      cause: "authority_unavailable",
+      lastError: "timeout",
+    } as const;
+    const keys = { ...own.keys, usable, lastError: usable ? null : "openid-configuration answered 503" };
+    const foreign = { ...own, issuer: provider, state: "unavailable", keys, authority } as const;
+    const memory = { ...facts.guard.memory, valid: { ...facts.guard.memory.valid, size: remembered } };
+    const component = failing({ outcomes: { providerTokens: "degraded" } });
+    const guard = { ...facts.guard, issuers: [own, foreign], memory };
+    return describeHeadline(withComponents({ ...facts, guard }, { provider: component }));
+  };
+  const name = "The authority of id.example/realms/shop has not answered for";
+  assert.equal(
+    told(60_000, 1).text,
+    `${name} 60 s: its new tokens answer 503, and remembered ones pass for up to 4 min more`,
+  );
+  assert.equal(told(60_000, 0).text, `${name} 60 s: its tokens answer 503`);
+  assert.equal(told(300_000, 1).text, `${name} 5 min: its tokens answer 503`);
+  // A token needs a key before the authority is asked.
+  const both = told(60_000, 1, false);
+  assert.equal(
+    both.text,
+    "The key set of id.example/realms/shop could not be fetched for 4 min, and its authority has not answered: its tokens answer 503",
+  );
+  assert.equal(both.runbook, "HoldfastKeysUnreachable");
+  assert.match(both.advice ?? "", /openid-configuration answered 503$/);
 });
 
 test("a headline tells an authority that answers with an error from one that does not answer", async (t) => {
