@@ -14,7 +14,7 @@ import {
   type ClaimSourcesOptions,
 } from "./claim-sources.ts";
 import { normalizeTyp, type ParsedToken } from "./parse.ts";
-import { kindClaim, tokenKind, type TokenKind } from "./token-kind.ts";
+import { accessClaim, kindClaim, tokenKind, type TokenKind } from "./token-kind.ts";
 
 /**
  * `iat` may lie this far ahead even when the tolerance is smaller. RFC 7519 §4.1.6 gives `iat` to tell a token's age, and
@@ -166,10 +166,17 @@ export function toClaimsPolicy(settings: ClaimsPolicySettings): ClaimsPolicy {
   };
 }
 
-/** A token must have a subject by default, and where `sub` is required, in the claim that `subjectFrom` names. */
+/**
+ * A token must have a subject by default, and where `sub` is required, in the claim that `subjectFrom` names. In a list of
+ * alternatives, that claim replaces `sub`.
+ */
 function withSubject(required: readonly RequiredClaim[], subjectFrom: string): readonly RequiredClaim[] {
   if (required === defaultRequiredClaims) return [subjectFrom];
-  return subjectFrom !== "sub" && required.includes("sub") ? [...required, subjectFrom] : required;
+  if (subjectFrom === "sub") return required;
+  const named = required.map((names) =>
+    typeof names === "string" ? names : names.map((name) => (name === "sub" ? subjectFrom : name)),
+  );
+  return required.includes("sub") ? [...named, subjectFrom] : named;
 }
 
 /** Why the claims or `typ` make the token invalid; `null` when they do not. {@link checkTime} checks time on every use. */
@@ -190,6 +197,7 @@ export function refuseClaims(
   }
   return (
     refuseKind(claims, policy) ??
+    refuseAccessToken(claims, policy) ??
     refuseIssuer(claims, policy) ??
     refuseAudience(claims, policy) ??
     refuseRequiredClaims(claims, policy) ??
@@ -254,6 +262,16 @@ export function refuseKind(claims: Readonly<JwtClaims>, { kinds }: ClaimsPolicy)
   if (kind === "unstated" || kinds.includes(kind)) return null;
   const claim = kindClaim(claims, kind);
   return invalidVerdict("wrong_type", refusalDetail(claim, kinds, claims[claim] ?? kind));
+}
+
+/**
+ * Why a policy for ID tokens alone refuses a token that states no kind. This is for the token's own claims, because an
+ * introspection answer about an ID token may have `scope` and `client_id` of its own.
+ */
+function refuseAccessToken(claims: Readonly<JwtClaims>, { kinds }: ClaimsPolicy): InvalidVerdict | null {
+  const claim = kinds.includes("access") ? undefined : accessClaim(claims);
+  if (claim === undefined) return null;
+  return invalidVerdict("wrong_type", refusalDetail(claim, kinds, claims[claim]));
 }
 
 /**

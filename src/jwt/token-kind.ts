@@ -60,6 +60,14 @@ export function kindClaim(claims: Readonly<JwtClaims>, kind: TokenKind): string 
   return names.find(tellsKind) ?? "typ";
 }
 
+/** What a provider writes about the rights and the client of an access token (RFC 9068 §2.2). */
+const ACCESS_CLAIMS = ["scope", "scp", "client_id"] as const;
+
+/** The claim by which a token that does not state its kind looks like an access token. `undefined` when none does. */
+export function accessClaim(claims: Readonly<JwtClaims>): string | undefined {
+  return tokenKind(claims) === "unstated" ? ACCESS_CLAIMS.find((name) => isPresent(claims[name])) : undefined;
+}
+
 /** The kind that the claims name: `other` before `id`, and `id` before `access`. */
 function statedKind(claims: Readonly<JwtClaims>): TokenKind {
   let kind: TokenKind = "unstated";

@@ -86,6 +86,23 @@ test("law 1: the server of the page begins a session for an ID token of a recent
   assert.equal((await exchange(idToken({ aud: "another" }))).status, 401, "another application");
   const accessToken = provider.token({ sub: "ann", auth_time: now, scope: "orders:read" });
   assert.equal((await exchange(accessToken)).status, 401, "an access token");
+  const others = [
+    { azp: "partner", scp: "read", ver: "2.0", nonce: undefined },
+    { azp: "web", scp: "read", nonce: "n" },
+    { client_id: "partner", scope: "read", nonce: undefined },
+    { nonce: undefined },
+    { azp: "partner" },
+    { aud: ["web", "partner"], azp: "partner" },
+  ];
+  for (const claims of others)
+    assert.equal((await exchange(idToken(claims))).status, 401, JSON.stringify(claims));
+  const untyped = { sub: "ann", auth_time: now, client_id: "partner", scope: "read" };
+  assert.equal(
+    (await exchange(provider.token(untyped, { typ: undefined }))).status,
+    401,
+    "a token without typ",
+  );
+  assert.equal((await exchange(idToken({ azp: "web" }))).status, 200, "an ID token that names its client");
 
   const auth = client.createAuthClient({ baseUrl: url, storage: "memory" });
   t.after(() => auth.close());

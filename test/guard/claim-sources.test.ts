@@ -45,6 +45,12 @@ test("subjectFrom names the subject, which is then the claim that is required", 
   assert.equal(said(await guarded.validate(mint.token())), "missing_claim");
   assert.equal(said(await guarded.validate(mint.token({ oid: "" }))), "missing_claim");
   assert.equal(said(await guarded.validate(mint.token({ oid: 7 }))), "invalid_claim");
+  const either = guard({ subjectFrom: "oid", requiredClaims: [["sub", "email"], "azp"] });
+  assert.equal(said(await either.validate(mint.token({ azp: "web" }))), "missing_claim");
+  assert.equal(said(await either.validate(mint.token({ azp: "web", email: "a@b.example" }))), "valid");
+  const listed = guard({ subjectFrom: "oid", requiredClaims: [["sub"], "azp"] });
+  assert.equal(said(await listed.validate(mint.token({ azp: "web" }))), "missing_claim");
+  assert.equal(valid(await listed.validate(mint.token({ azp: "web", oid: "object-1" }))).subject, "object-1");
   const lax = guard({ subjectFrom: "user.name", requiredClaims: [] });
   assert.equal(valid(await lax.validate(mint.token())).subject, "");
   assert.equal(valid(await lax.validate(mint.token({ user: { name: "ann" } }))).subject, "ann");

@@ -72,7 +72,7 @@ function explainKind(claims: Claims, claim: string, got: string, expected: strin
   if (kind === "other") {
     return fail(`this is no access token: its ${claim} is ${got}`, "send the access token that came with it");
   }
-  if (kind === "access" && claim !== "typ") {
+  if ((kind === "access" || kind === "unstated") && claim !== "typ") {
     return fail(
       `this is an access token, and ID tokens are expected (${claim} is ${got})`,
       'send the ID token, or take types: ["id"] away',

@@ -137,6 +137,12 @@ test("doctor token names ID tokens, refresh tokens and tokens that are bound to 
   assertFinding(await explain({ cnf: { jkt: "x" } }), "fail", /bound to a key of its sender/, /without DPoP/);
 });
 
+test("doctor token explains why an access token is refused where ID tokens alone are expected", async () => {
+  const claims = { ...usual.google, at_hash: undefined, scope: "openid" };
+  const report = await explainToken(mint.token(claims, { typ: "JWT" }), nothing);
+  assertFinding(report, "fail", /this is an access token.*\(scope is "openid"\)/, /send the ID token/);
+});
+
 test("doctor token shows where the roles of a provider without a preset are", async () => {
   const claims = { iss: "https://id.example.org", aud: AUDIENCE, realm_access: { roles: ["editor"] } };
   const report = await explainToken(mint.token(claims), nothing);

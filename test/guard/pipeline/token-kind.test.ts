@@ -27,6 +27,32 @@ test("fault 75: ID tokens, refresh tokens and security events are refused, and t
   assert.deepEqual(await forIdTokens.validate(mint.token()), wrongType);
 });
 
+test("law 1: a guard for ID tokens alone refuses tokens with scope, scp or client_id, unless they state that they are ID tokens", async (t) => {
+  const { guard: makeGuard, mint } = await makeFixture();
+  const forIdTokens = makeGuard({ types: ["id"] });
+  const forBoth = makeGuard({ types: ["id", "jwt"] });
+  t.after(async () => void (await Promise.all([forBoth.close(), forIdTokens.close()])));
+  for (const claims of [
+    { scope: "read" },
+    { scp: ["read"] },
+    { client_id: "partner" },
+    { scp: "read", nonce: "n" },
+  ]) {
+    for (const typ of ["JWT", undefined]) {
+      const token = mint.token(claims, { typ });
+      assert.deepEqual(await forIdTokens.validate(token), wrongType, JSON.stringify(claims));
+      assert.equal((await forBoth.validate(token)).status, "valid");
+    }
+  }
+  for (const claims of [
+    { client_id: "web", nonce: "n" },
+    { scope: "openid", at_hash: "h" },
+    { scope: null },
+  ]) {
+    assert.equal((await forIdTokens.validate(mint.token(claims, { typ: "JWT" }))).status, "valid");
+  }
+});
+
 test("fault 75: a refresh token that introspection calls active is refused, whether it is opaque or a JWT", async (t) => {
   const { guard: makeGuard, mint } = await makeFixture();
   let said: object = {};
