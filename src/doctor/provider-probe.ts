@@ -20,6 +20,22 @@ export interface FetchedKeys {
   readonly documents: readonly KeyDocument[];
 }
 
+/** Says what to do about a key set that cannot be fetched. A server without a document at the address is reachable. */
+export function adviseKeys({ settings }: ProviderProbe, { status }: FetchedKeys): string {
+  if (!/answered (?:404|410)\b/.test(status.lastError ?? "")) {
+    return "make the key set reachable from here; docs/run/networks.md explains the codes";
+  }
+  return settings.keys.kind === "jwks"
+    ? "correct HOLDFAST_PROVIDER_JWKS_URL, or remove it to discover the keys; correct a provider of HOLDFAST_GUARD in its file"
+    : "set the provider's exact issuer, or its key set in HOLDFAST_PROVIDER_JWKS_URL";
+}
+
+/** The address that is configured for the keys. `null` when they are discovered below the issuer, or are given. */
+export function configuredKeysUrl({ keys }: Pick<IssuerSettings, "keys">): string | null {
+  const url = keys.identity?.[1];
+  return (keys.kind === "jwks" || keys.kind === "discovered") && typeof url === "string" ? url : null;
+}
+
 /** A failure that repeats itself is reported. One lost connection is not. */
 const MAX_FAILURES = 2;
 const TIMEOUT_MS = 4500;

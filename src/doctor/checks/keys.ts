@@ -2,7 +2,7 @@ import { isRecord } from "../../core/json.ts";
 import { importJwkSet } from "../../jwt/jwk-set.ts";
 import type { Check } from "../check.ts";
 import { fail, ok, skip, warn, type Finding } from "../finding.ts";
-import type { KeyDocument, ProviderProbe } from "../provider-probe.ts";
+import { adviseKeys, configuredKeysUrl, type KeyDocument, type ProviderProbe } from "../provider-probe.ts";
 
 export const keysCheck: Check = {
   name: "keys",
@@ -14,11 +14,15 @@ export const keysCheck: Check = {
 };
 
 async function checkProvider(provider: ProviderProbe): Promise<Finding[]> {
-  const { status, documents } = await provider.keys();
+  const fetched = await provider.keys();
+  const { status, documents } = fetched;
   const { issuer } = provider;
   if (!status.usable) {
-    const detail = `${issuer}: no usable key set: ${status.lastError ?? "no answer in time"}`;
-    return [fail(detail, "make the key set reachable from here; docs/run/networks.md explains the codes")];
+    const url = URL.parse(configuredKeysUrl(provider.settings) ?? "");
+    // A query may have a key of the client.
+    const place = url === null ? "" : ` at ${url.origin}${url.pathname}`;
+    const detail = `${issuer}: no usable key set${place}: ${status.lastError ?? "no answer in time"}`;
+    return [fail(detail, adviseKeys(provider, fetched))];
   }
   const { algorithms } = provider.settings;
   const problems = documents.flatMap(({ url, jwks }) => judgeKeySet({ url, jwks }, { issuer, algorithms }));

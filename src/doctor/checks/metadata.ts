@@ -1,14 +1,19 @@
+import { isHoldfastError } from "../../core/errors.ts";
 import { isRecord } from "../../core/json.ts";
 import { describeError } from "../../guard/emit.ts";
 import { fetchJson, platformFetch } from "../../guard/fetch-json.ts";
 import { metadataDocuments, type MetadataDocument } from "../../guard/keys/discovery.ts";
 import type { Check } from "../check.ts";
 import { fail, ok, skip, warn, type Finding } from "../finding.ts";
-import type { ProviderProbe } from "../provider-probe.ts";
+import { configuredKeysUrl, type ProviderProbe } from "../provider-probe.ts";
 import { describeIssuerDifference } from "../token/issuer-difference.ts";
 
 const MAX_BYTES = 262_144;
 const MAX_SHOWN_ISSUER = 200;
+
+const WRONG_ADDRESS = "set the provider's exact issuer, or its key set in HOLDFAST_PROVIDER_JWKS_URL";
+const BUSY = "see whether the provider has an outage; its metadata are asked again until they come";
+const UNREACHED = "no server answers: see the line of network, and change no setting for an outage";
 
 /** A guard compares `iss` letter by letter, so an issuer with one slash too many refuses every token. */
 export const metadataCheck: Check = {
@@ -21,23 +26,27 @@ export const metadataCheck: Check = {
 };
 
 async function checkProvider({ issuer, settings }: ProviderProbe, signal: AbortSignal): Promise<Finding> {
-  const { kind, identity } = settings.keys;
-  const url = kind === "discovered" && typeof identity?.[1] === "string" ? identity[1] : undefined;
-  const documents = url === undefined ? listDocuments(issuer) : [{ what: "the metadata", url }];
+  const { kind } = settings.keys;
+  const url = kind === "discovered" ? configuredKeysUrl(settings) : null;
+  const documents = url === null ? listDocuments(issuer) : [{ what: "the metadata", url }];
   const failures: string[] = [];
+  const advices = new Set<string>();
   for (const { what, url: address } of documents) {
     try {
       const call = { what, fetch: platformFetch, headers: {}, maxBytes: MAX_BYTES, signal };
       const { status, json } = await fetchJson(address, call);
       if (status === 200) return judgeMetadata(issuer, address, json, kind === "discovered");
       failures.push(`${address} answered ${status}`);
+      advices.add(status >= 500 || status === 429 ? BUSY : WRONG_ADDRESS);
     } catch (error) {
       failures.push(`${address}: ${describeError(error)}`);
+      // An answer that is not JSON comes from another server than that of the provider.
+      advices.add(isHoldfastError(error) ? WRONG_ADDRESS : UNREACHED);
     }
   }
   if (kind !== "discovered")
     return skip(`${issuer}: its keys do not come from metadata, and there are none to compare`);
-  const advice = "set the provider's exact issuer, or its key set in HOLDFAST_PROVIDER_JWKS_URL";
+  const advice = [WRONG_ADDRESS, BUSY].find((one) => advices.has(one)) ?? UNREACHED;
   return fail(`${issuer}: no metadata: ${failures.join("; ")}`, advice);
 }
 

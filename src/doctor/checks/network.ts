@@ -8,6 +8,7 @@ import type { Check } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
 import { fail, ok, skip, warn, type Finding } from "../finding.ts";
 import { isReachedDirectly } from "../no-proxy.ts";
+import { configuredKeysUrl } from "../provider-probe.ts";
 import { readRedisCertificates } from "../redis-certificates.ts";
 
 /** Shorter than the limit of a check, so that the report names the server that does not answer. */
@@ -42,8 +43,8 @@ async function listOrigins({ providers, settings }: DoctorContext): Promise<stri
   const urls = [settings.provider?.authority?.url];
   for (const provider of providers) {
     const { keys } = provider.settings;
-    const configured = keys.kind === "jwks" || keys.kind === "discovered" ? keys.identity?.[1] : undefined;
-    if (typeof configured === "string") urls.push(configured);
+    const configured = configuredKeysUrl(provider.settings);
+    if (configured !== null) urls.push(configured);
     else if (keys.kind === "discovered") urls.push(provider.issuer);
     urls.push(...(await provider.keys()).documents.map(({ url }) => url));
   }

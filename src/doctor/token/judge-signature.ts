@@ -3,14 +3,14 @@ import type { IssuerSettings } from "../../guard/issuer-settings.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
 import { verifySignature } from "../../jwt/signature.ts";
 import { fail, ok, warn, type Finding } from "../finding.ts";
-import { ProviderProbe, type FetchedKeys } from "../provider-probe.ts";
+import { adviseKeys, configuredKeysUrl, ProviderProbe, type FetchedKeys } from "../provider-probe.ts";
 
 /** Verifies the signature with the keys of a configured provider. A guard refuses the token without them. */
 export async function judgeSignature(token: ParsedToken, provider: ProviderProbe): Promise<Finding> {
   const fetched = await provider.keys();
   if (fetched.status.usable) return verifyWith(token, provider.issuer, fetched);
   const detail = `its signature cannot be verified: ${describeFailure(fetched)}`;
-  return fail(detail, "make the key set reachable from here; docs/run/networks.md explains the codes");
+  return fail(detail, adviseKeys(provider, fetched));
 }
 
 /**
@@ -21,9 +21,8 @@ export async function judgeUnconfiguredSignature(
   token: ParsedToken,
   settings: IssuerSettings,
 ): Promise<Finding> {
-  const { keys, claimsPolicy } = settings;
-  const configured = keys.identity?.[1];
-  if (!isAsked(typeof configured === "string" ? configured : claimsPolicy.issuer)) {
+  const { claimsPolicy } = settings;
+  if (!isAsked(configuredKeysUrl(settings) ?? claimsPolicy.issuer)) {
     const detail =
       "the signature was not verified: keys of an issuer that is not configured are fetched over https, or from this machine";
     const advice =

@@ -135,6 +135,17 @@ test("metadata: metadata without a jwks_uri, or no metadata at all, is a failure
   assertProblem(await findings(metadataCheck, context), "fail", /answered 404.+answered 404/, /exact issuer/);
 });
 
+test("metadata: an outage of the provider is a failure whose advice changes no setting", async (t) => {
+  const provider = await startProvider(t);
+  const settings = await makeSettings(providerSettings(provider));
+  for (const part of ["discovery", "metadata"] as const) provider.fault(part, { status: 503 });
+  const busy = await findings(metadataCheck, await makeContext(settings));
+  assertProblem(busy, "fail", /answered 503.+answered 503/, /^see whether the provider has an outage/);
+  await provider.close();
+  const down = await findings(metadataCheck, await makeContext(settings));
+  assertProblem(down, "fail", /ECONNREFUSED/, /^no server answers: see the line of network/);
+});
+
 const place = { issuer: "https://id.example", algorithms: undefined };
 const rsa = (bits: number) => generateKeyPairSync("rsa", { modulusLength: bits });
 const publish = (...jwks: object[]) => ({ url: "https://id.example/jwks", jwks: { keys: jwks } });
@@ -179,6 +190,21 @@ test("keys: an empty set, and a set that cannot be fetched, are failures with th
   );
   provider.fault("jwks", { status: 503 });
   assertProblem(await findings(keysCheck, await makeContext(settings)), "fail", /answered 503/, /reachable/);
+});
+
+test("keys: an address without a key set is a failure that names the address and its setting", async (t) => {
+  const provider = await startProvider(t);
+  const url = `${provider.issuer}/no-keys`;
+  const settings = await makeSettings({
+    ...providerSettings(provider),
+    HOLDFAST_PROVIDER_JWKS_URL: `${url}?key=hunter2`,
+  });
+  assertProblem(
+    await findings(keysCheck, await makeContext(settings)),
+    "fail",
+    new RegExp(`no usable key set at ${url}: [^?]*answered 404`),
+    /^correct HOLDFAST_PROVIDER_JWKS_URL, or remove it to discover the keys/,
+  );
 });
 
 test("authority: one that hangs, one that refuses the service and one that accepts anything are failures", async (t) => {
