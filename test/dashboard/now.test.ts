@@ -76,7 +76,10 @@ test(
     const tiles = await page.locator(".outcomes > li").allInnerTexts();
     assert.match(tiles[0] ?? "", /^Logins\s+all answer 503\s[^]*cause: Store$/);
     const headline = await page.locator(".headline").innerText();
-    assert.match(headline, /What to do: ops\/runbook\.md, section HoldfastStoreFailing$/);
+    assert.match(
+      headline,
+      /What to do: section HoldfastStoreFailing of the runbook, which is ops\/runbook\.md in the package/,
+    );
     assert.match(tiles[1] ?? "", /cause: recent answers with 429 or 5xx$/);
   },
 );

@@ -63,10 +63,15 @@ test("fault 42: a damaged file is refused", async (t) => {
   await assertRefused(file, "store_corrupt");
 });
 
-for (const [what, exchange] of [
-  ["removed", (file: string) => rmSync(file)],
+for (const [what, message, exchange] of [
+  [
+    "removed",
+    /was removed while it was open: .* restore a backup and restart/,
+    (file: string) => rmSync(file),
+  ],
   [
     "replaced by a copy",
+    /was replaced while it was open: .* restart to use the new file/,
     (file: string) => {
       copyFileSync(file, `${file}.copy`);
       renameSync(`${file}.copy`, file);
@@ -81,7 +86,7 @@ for (const [what, exchange] of [
     exchange(file);
     const refused = (error: unknown) => {
       assert.ok(isHoldfastError(error, "store_unavailable"), String(error));
-      assert.match(error.message, /removed or replaced/);
+      assert.match(error.message, message);
       return true;
     };
     await assert.rejects(store.markers.claim("id", "a"), refused);

@@ -146,7 +146,10 @@ test("fault 62: a thread that starts again refuses a file that was exchanged mea
   copyFileSync(file, `${file}.copy`);
   renameSync(file, `${file}.kept`);
   renameSync(`${file}.copy`, file);
-  await assert.rejects(store.markers.read("id"), failsWith("store_unavailable", /removed or replaced/));
+  await assert.rejects(
+    store.markers.read("id"),
+    failsWith("store_unavailable", /was replaced while it was open: .* restart to use the new file/),
+  );
   renameSync(`${file}.kept`, file);
   assert.equal(await store.markers.read("id"), "a");
 });

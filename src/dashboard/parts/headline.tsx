@@ -31,7 +31,8 @@ export function Headline({ isMain }: { isMain: boolean }): JSX.Element {
       )}
       {isMain && runbook !== null && (
         <p class="since">
-          What to do: <code>ops/runbook.md</code>, section <code>{runbook}</code>
+          What to do: section <code>{runbook}</code> of the runbook, which is <code>ops/runbook.md</code> in
+          the package and &ldquo;Runbook&rdquo; on the site of the documentation
         </p>
       )}
     </div>

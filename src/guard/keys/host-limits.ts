@@ -51,7 +51,7 @@ export class HostLimits {
   throwIfPaused(url: string): void {
     const leftMs = remainingMs(this.#clock, this.#hosts.get(hostOf(url))?.pause ?? null);
     if (leftMs === 0) return;
-    const message = "the host of the key set asked for fewer requests";
+    const message = "the host of the key set asked to wait before the next request";
     throw new HoldfastError("upstream_failed", message, { retryAfterMs: Math.ceil(leftMs) });
   }
 

@@ -66,13 +66,18 @@ export class Heartbeat {
         DEADLINE_MS,
         async () => await this.#write(),
       );
-      const others = entries.filter(({ id }) => id !== this.#self.id);
+      const others = entries.filter((entry) => !this.#isSelfOrPredecessor(entry));
       this.#others = others
         .map(({ host, version, admin, seenAt }) => ({ host, version, admin, seenAt }))
         .toSorted((a, b) => (a.admin < b.admin ? -1 : 1));
     } catch {
       this.#others = null;
     }
+  }
+
+  /** Two processes cannot listen at one address of one host, so an entry with ours is that of a process that ended. */
+  #isSelfOrPredecessor({ id, host, admin }: Entry): boolean {
+    return id === this.#self.id || (host === this.#self.host && admin === this.#self.admin);
   }
 
   stop(): void {
@@ -89,7 +94,7 @@ export class Heartbeat {
       const known = text === null ? [] : readEntries(text);
       // A time in the future would keep an entry for ever.
       const isLiving = (at: number) => Math.abs(seenAt - at) < FORGOTTEN_MS;
-      const living = known.filter(({ id, seenAt: at }) => id !== this.#self.id && isLiving(at));
+      const living = known.filter((entry) => !this.#isSelfOrPredecessor(entry) && isLiving(entry.seenAt));
       entries = [{ ...this.#self, seenAt }, ...living].slice(0, MAX_INSTANCES);
       const next = JSON.stringify(entries);
       if (text === null && (await markers.claim(MARKER, next)) === next) return entries;

@@ -105,11 +105,17 @@ function newKeyWords({ authority }: TrustedIssuerStatus): string {
     : "tokens under a new key pass only if its authority confirms them";
 }
 
-/** A provider that answers with an error has been reached. */
+const metadataNames: ReadonlySet<string> = new Set(["openid-configuration", "oauth-authorization-server"]);
+
+/** A provider that answers with an error has been reached. An address without a document is a wrong setting. */
 function fetchAdvice(lastError: string | null): string {
-  return /\banswered \d{3}\b/.test(lastError ?? "")
-    ? "Fetch the key set by hand, and ask the operator of the provider."
-    : "Fetch the key set by hand, and check proxy, DNS and certificates.";
+  const [, what = "", code] = /([\w-]+) answered (\d{3})\b/.exec(lastError ?? "") ?? [];
+  if (code === undefined) return "Fetch the key set by hand, and check proxy, DNS and certificates.";
+  if (code !== "404" && code !== "410")
+    return "Fetch the key set by hand, and ask the operator of the provider.";
+  return metadataNames.has(what)
+    ? "Correct HOLDFAST_PROVIDER_ISSUER, or name the key set in HOLDFAST_PROVIDER_JWKS_URL."
+    : "Correct HOLDFAST_PROVIDER_JWKS_URL, or remove it to discover the keys. Where it is not set, ask the operator of the provider.";
 }
 
 /** The issuer without its scheme, as people call it. */

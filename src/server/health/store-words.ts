@@ -26,6 +26,20 @@ const unreachable = {
   text: "has been unreachable",
   advice: "Check that the server of the store runs, and the network and firewall before it.",
 };
+const removed = {
+  text: "has been without its file",
+  ending: ", which was removed",
+  advice:
+    "Move the same file back. If it is gone, stop the service and restore a backup: without its file, it refuses to start.",
+};
+const replaced = {
+  text: "has had another file in its place",
+  advice: "Restart to use the new file if it is a restored backup. Otherwise move the old one back.",
+};
+const unusable = {
+  text: "could not be used",
+  advice: "Check the file of the store, its directory and its disk.",
+};
 const silent = {
   text: "has not answered",
   advice: "Check the server of the store: it may hang, be overloaded, or be cut off.",
@@ -105,7 +119,13 @@ const words: Readonly<Record<string, StoreWords>> = {
 
 /** The words for a failure. `detail` is its message. */
 export function storeWords(reason: string | null, detail: string, description: string): StoreWords {
-  if (reason === "store_unavailable" && /\bno answer\b/.test(detail)) return silent;
+  if (reason === "store_unavailable") {
+    if (/\bwas removed while it was open\b/.test(detail)) return removed;
+    if (/\bwas replaced while it was open\b/.test(detail)) return replaced;
+    if (/\bno answer\b/.test(detail)) return silent;
+    // A file has no server and no network before it.
+    if (description.startsWith("sqlite ")) return unusable;
+  }
   // A special code of SQLite begins with the general one: SQLITE_IOERR_FSYNC.
   const found = words[reason ?? ""] ?? words[(reason ?? "").split("_", 2).join("_")];
   return (

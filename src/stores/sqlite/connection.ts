@@ -253,6 +253,9 @@ export function requireSameFile(
 ): void {
   const named = statSync(file, { throwIfNoEntry: false });
   if (named?.ino === opened.ino && named.dev === opened.dev) return;
-  const message = `${description} was removed or replaced while it was open: put it back, or restart`;
+  const message =
+    named === undefined
+      ? `${description} was removed while it was open: move it back, or restore a backup and restart`
+      : `${description} was replaced while it was open: move it back, or restart to use the new file`;
   throw new HoldfastError("store_unavailable", message);
 }

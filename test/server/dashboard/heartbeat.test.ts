@@ -30,6 +30,20 @@ test("processes on one store see each other, and forget one that has ended", asy
   assert.deepEqual(first.others, []);
 });
 
+test("a process that starts again does not list the process that it replaces", async () => {
+  const clock = new FakeClock();
+  const store = memoryStore({ clock });
+  const sameAddress = { ...self("1"), id: "its successor" };
+  const elsewhere = { ...self("1"), id: "another machine", host: "host-2" };
+  for (const one of [self("1"), elsewhere]) await new Heartbeat(store, one, clock).beat();
+  const successor = new Heartbeat(store, sameAddress, clock);
+  await successor.beat();
+  assert.deepEqual(
+    successor.others?.map(({ host }) => host),
+    ["host-2"],
+  );
+});
+
 test("a list that a stranger wrote into the store gives no link", async () => {
   const store = memoryStore();
   const bad = { ...self("3"), admin: "javascript:alert(1)", seenAt: Date.now() };

@@ -217,6 +217,44 @@ test("a headline keeps the end of a long error, which tells more than the middle
   assert.ok((advice ?? "").length < 300);
 });
 
+test("the advice for a file that is gone is not that for a server", async (t) => {
+  const facts = await wellFacts(t);
+  const { description } = facts.store;
+  const told = (problem: string) => {
+    const detail = `${description} ${problem}`;
+    const store = failing({ status: "unavailable", reason: "store_unavailable", detail });
+    const { text, advice } = describeHeadline(withComponents(facts, { store }));
+    assert.doesNotMatch(advice ?? "", /server of|server runs|network/);
+    return `${text} ${advice}`;
+  };
+  assert.match(
+    told("was removed while it was open: …"),
+    / has been without its file for 4 min, which was removed: .* Move the same file back\. /,
+  );
+  assert.match(
+    told("was replaced while it was open: …"),
+    / has had another file in its place for 4 min: .* Restart to use the new file /,
+  );
+  assert.match(told("cannot be used: …"), / could not be used for 4 min: .* Check the file of the store/);
+});
+
+test("the advice for a key set that is not at its address names the setting", async (t) => {
+  const facts = await wellFacts(t);
+  const [own] = facts.guard.issuers;
+  assert.ok(own !== undefined);
+  const advice = (lastError: string) => {
+    const keys = { ...own.keys, usable: false, lastError };
+    const foreign = { ...own, issuer: provider, state: "starting", keys } as const;
+    const component = failing({ outcomes: { providerTokens: "unavailable" } });
+    const guard = { ...facts.guard, issuers: [own, foreign] };
+    return describeHeadline(withComponents({ ...facts, guard }, { provider: component })).advice ?? "";
+  };
+  assert.match(advice("the key set answered 404"), /^Correct HOLDFAST_PROVIDER_JWKS_URL, or remove it /);
+  assert.match(advice("openid-configuration answered 404"), /^Correct HOLDFAST_PROVIDER_ISSUER, /);
+  assert.match(advice("the key set answered 503"), /ask the operator of the provider\. /);
+  assert.match(advice("no answer within 5000 ms"), /check proxy, DNS and certificates\. /);
+});
+
 test("every section of the runbook that a headline names is there", async () => {
   const runbook = await readFile(new URL("../../../ops/runbook.md", import.meta.url), "utf8");
   const headings = new Set([...runbook.matchAll(/^## (\S+)$/gm)].map(([, heading]) => heading));
