@@ -4,6 +4,7 @@ import { startApplication, type Application } from "./application.ts";
 import { startGuardedGateway, type GuardedGateway } from "./guarded-site.ts";
 import { isMissing, startNginx, type Proxy } from "./proxies.ts";
 import { sendLines } from "./raw-client.ts";
+import { waitUntil } from "../support/deadline.ts";
 import { freePort } from "../support/free-port.ts";
 
 /** A server with headers, error pages and locations of its own. */
@@ -18,6 +19,7 @@ const server = (application: number) => {
     location = /404.html { auth_request off; return 200 "missing page"; }
     location = /own-500.html { auth_request off; return 200 "page of the application"; }
     location = /public/500 { auth_request off; proxy_intercept_errors on; ${pass} }
+    location = /warns { auth_request off; if ($arg_never) { set $never_set 1; } return 200 "$never_set"; }
     location / { ${pass} }
     location /orders/intercepted/ { proxy_intercept_errors on; ${pass} }
     location /orders/own-page/ {
@@ -73,6 +75,18 @@ describe("settings of nginx beside holdfast.conf", { skip: isMissing("nginx") },
       assert.equal(response?.status, status);
       assert.deepEqual(response.headers.get("strict-transport-security"), ["max-age=1"], String(status));
     }
+  });
+
+  test("a client cannot fill the error log with refused requests", async () => {
+    const forged = ["subject", "scopes", "session", "issuer", "degraded"].map((name) => `X-Auth-${name}: x`);
+    for (const header of forged) assert.equal((await get("/orders/7", header))?.status, 400);
+    // nginx writes in order, so what it logged for the requests above comes before this warning.
+    assert.equal((await get("/warns"))?.status, 200);
+    await waitUntil(
+      async () => await Promise.resolve(proxy.log().includes('uninitialized "never_set"')),
+      "the warning of nginx",
+    );
+    assert.doesNotMatch(proxy.log(), /uninitialized "holdfast/);
   });
 
   test("fault 77: headers of a location survive 401 and 403", async () => {

@@ -23,6 +23,8 @@ export function isMissing(name: ProxyName): string | false {
 
 export interface Proxy {
   readonly port: number;
+  /** What the program has written to standard error. */
+  log(): string;
   stop(): Promise<void>;
 }
 
@@ -35,7 +37,7 @@ const ops = (path: string) => fileURLToPath(new URL(`../../ops/${path}`, import.
 function nginxConfiguration(folder: string, http: string): string {
   const bodies = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   // nginx started by root changes its user, which could not write in this folder.
-  return `${process.getuid?.() === 0 ? "user root;" : ""} daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr crit;
+  return `${process.getuid?.() === 0 ? "user root;" : ""} daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr warn;
     events {}
     http {
       access_log off;
@@ -156,6 +158,7 @@ async function whenListening(
   }, `${name} on ${port}`);
   return {
     port,
+    log: () => said,
     async stop() {
       // SIGTERM ends nginx with its workers. The others would wait for connections that are kept open.
       child.kill(name === "nginx" ? "SIGTERM" : "SIGKILL");
