@@ -106,7 +106,10 @@ export interface IssuerEvent {
     /** A login came without the address of its client, so login limits count by account only. Reported once. */
     | "login_source_unknown"
     | "login_limits_local"
-    /** A proxy seems to be missing in the list of trusted proxies, so all its clients are one source. Reported once. */
+    /**
+     * A proxy seems to be missing in the list of trusted proxies. All its clients are one source, which is reported once.
+     * What it asks `/verify` under a policy is 403, which is reported at most once a minute.
+     */
     | "proxy_not_trusted"
     /** Keys and users are sealed under the first secret now. Remove the others when the last session has expired. */
     | "secret_replaced"

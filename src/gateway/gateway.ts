@@ -27,6 +27,8 @@ export interface GatewayOptions {
   /** The cookie that may hold the token, under a policy that names none itself. Default: none. */
   cookie?: CookieSettings | undefined;
   clock?: Clock;
+  /** Called under a policy for each question, with the peer that asked and whether it is a trusted proxy. */
+  onPeer?: (peer: string | undefined, isTrusted: boolean) => void;
 }
 
 /** Envoy stops waiting after 200 ms, and answers 403 unless it is configured otherwise. */
@@ -46,7 +48,7 @@ export function isVerifyRequest(req: IncomingMessage): boolean {
  * waits for it.
  */
 export function createGateway(guard: Authorizer, options: GatewayOptions = {}): RequestListener {
-  const { policy, trustedProxies = new BlockList(), clock = systemClock, audience, cookie } = options;
+  const { policy, trustedProxies = new BlockList(), clock = systemClock, audience, cookie, onPeer } = options;
   const identityOf = createIdentityOf();
   const envoyGuard = withTimeout(ENVOY_TIMEOUT_MS, guard, clock);
   const route = <R extends Pick<PathRule, "requirements" | "cookie">>(rule: R): R & Route => {
@@ -67,7 +69,9 @@ export function createGateway(guard: Authorizer, options: GatewayOptions = {}): 
   );
   const find = (req: IncomingMessage): Route | string => {
     if (routes === undefined) return everything;
-    if (!isTrusted(req.socket)) return "The proxy is not in HOLDFAST_TRUSTED_PROXIES.";
+    const isKnown = isTrusted(req.socket);
+    onPeer?.(req.socket.remoteAddress, isKnown);
+    if (!isKnown) return "The proxy is not in HOLDFAST_TRUSTED_PROXIES.";
     const request = readForwardedRequest(req);
     if (request.status === "unclear") return request.reason;
     const decided = decideRule(routes, request);

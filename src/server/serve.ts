@@ -1,22 +1,19 @@
-import type { RequestListener } from "node:http";
 import type { Logger } from "pino";
 import type { Clock } from "../core/clock.ts";
 import { HoldfastError, systemErrorCode } from "../core/errors.ts";
 import type { MetricSource } from "../core/metrics.ts";
 import { readPolicyFile } from "../gateway/policy-file.ts";
 import { revocationAgeBounds, type PathPolicy } from "../gateway/policy.ts";
-import { createGateway, isVerifyRequest } from "../gateway/gateway.ts";
 import { fileSnapshots } from "../stores/file-snapshots.ts";
 import { ensureFirstUser } from "./first-user.ts";
 import { mountAdmin } from "./http/mount-admin.ts";
-import { ACCESS_COOKIE } from "../issuer/endpoints/token-cookies.ts";
+import { mountPublic, watchProxies } from "./http/mount-public.ts";
 import { createCorsPolicy } from "../issuer/endpoints/cors.ts";
 import { adminConnectionLimits, publicConnectionLimits } from "./http/listener-limits.ts";
 import type { Dashboard } from "./dashboard/dashboard-api.ts";
 import { readFallback } from "./health/fallback.ts";
 import { HealthMonitor } from "./health/health-monitor.ts";
 import { httpAddress, listen, type Listener } from "./http/listen.ts";
-import { createPublicListener, publicRoutes } from "./http/public-app.ts";
 import { createRequestLog } from "./http/request-log.ts";
 import { RequestMeasure } from "./http/request-measure.ts";
 import { RequestMetrics } from "./http/request-metrics.ts";
@@ -26,15 +23,9 @@ import { createLogger, logEvents } from "./logs.ts";
 import { randomNonce } from "./process-proof.ts";
 import { systemPlatform, type Platform } from "./platform.ts";
 import { announceProcess } from "./running-processes.ts";
-import {
-  composeService,
-  ownAudience,
-  recordIdentity,
-  type Service,
-  type ServiceIdentity,
-} from "./service.ts";
+import { composeService, recordIdentity, type Service, type ServiceIdentity } from "./service.ts";
 import { backupMetricSource } from "./backup-metrics.ts";
-import { readGuardFile, type GuardFile } from "./guard-file.ts";
+import { readGuardFile } from "./guard-file.ts";
 import { loadSettings } from "./secret-files.ts";
 import { createSessionDigest, type SessionDigest } from "./session-digest.ts";
 import { findServiceLinks } from "./service-links.ts";
@@ -105,9 +96,9 @@ export async function startService(
     const firstUser = await addFirstUser(service, settings, files);
 
     const [bounds, fallback] = [revocationAgeBounds(policy), readFallback(settings, guardFile)];
-    const health = new HealthMonitor(service, settings.roles, platform.clock, bounds, fallback);
-    const publicHandler = createPublicHandler(service, health, settings, { policy, guardFile });
-    publicListener.mount(publicHandler, publicRoutes(service, settings.roles));
+    const proxies = watchProxies(service, settings, policy);
+    const health = new HealthMonitor(service, settings.roles, platform.clock, bounds, fallback, proxies);
+    mountPublic(publicListener, service, health, settings, { policy, guardFile, proxies });
     const nonce = randomNonce();
     const metrics = [requestMetricSource(requests), backupMetricSource(files.lastBackup)];
     const parts = { settings, secret: opened.secret, files, health, bounds, fallback, metrics, nonce, log };
@@ -159,25 +150,6 @@ function requestMetricSource(requests: RequestMeasure): MetricSource {
   const source = new RequestMetrics();
   requests.subscribe((measured) => source.record(measured));
   return source;
-}
-
-/** The gateway at `/verify`, and the other endpoints of the public listener. */
-function createPublicHandler(
-  service: Service,
-  health: HealthMonitor,
-  settings: Settings,
-  { policy, guardFile }: { readonly policy: PathPolicy | undefined; readonly guardFile: GuardFile },
-): RequestListener {
-  const { trustedProxies, roles, cookies } = settings;
-  const serveOther = createPublicListener(service, health, settings);
-  if (!roles.has("gateway")) return serveOther;
-  const verify = createGateway(service.guard, {
-    policy,
-    trustedProxies,
-    audience: [ownAudience(service), ...guardFile.audiences],
-    cookie: cookies && { name: ACCESS_COOKIE, origins: new Set(cookies.origins) },
-  });
-  return (req, res): unknown => (isVerifyRequest(req) ? verify : serveOther)(req, res);
 }
 
 /**

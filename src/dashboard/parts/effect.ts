@@ -36,6 +36,7 @@ const componentNames: Readonly<Record<string, string>> = {
   guard: "Validation",
   clock: "Clock",
   provider: "Provider",
+  gateway: "Gateway",
 };
 
 /** The title of a component. */

@@ -79,6 +79,7 @@ export const throughCheck: Check = {
         "take the proxy's configuration from ops/, and let nothing be passed on before the gateway has answered",
       ),
     );
+    if (plain === 403) findings.push(refusesEverything(url));
     findings.push(...(await findOpenVerify(url, signal)));
     if (plain !== undefined && plain >= 500) {
       findings.push(
@@ -92,6 +93,14 @@ export const throughCheck: Check = {
     return [ok(`${url.href} refuses ${probes.length} forged requests with ${plain}`)];
   },
 };
+
+/** A missing token is 401. After a 403 nothing shows that a good token would pass. */
+function refusesEverything(url: URL): Finding {
+  return fail(
+    `${url.href} answers 403 to a request without a token, where 401 is expected: a good token may get 403, too`,
+    "add the address that the proxy connects from to HOLDFAST_TRUSTED_PROXIES of the service, or name an address for which the policy has a rule",
+  );
+}
 
 /** The gateway is for proxies. A client that reaches it can describe any request, and ask whether a token would pass. */
 async function findOpenVerify(url: URL, signal: AbortSignal): Promise<Finding[]> {

@@ -13,6 +13,7 @@ export function describeOutcomes(
   const words = (name: Outcome, { status: state, because }: OutcomeHealth): string => {
     if (state === "ok") return "answered";
     if (state === "unavailable") return "all answer 503";
+    if (because.includes("gateway")) return "all answer 403 through the proxy";
     if (because.includes("clock")) return "some answer 503";
     if (name === "ownTokens" && components.revocations.reason === "revocations_stale")
       return "some routes answer 503";

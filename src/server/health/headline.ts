@@ -9,6 +9,7 @@ import {
   type HeadlineFacts,
   type Problem,
 } from "./problems.ts";
+import { gatewayProblem } from "./gateway-problem.ts";
 import { providerProblem } from "./provider-problem.ts";
 import { outcomeRank } from "./service-health.ts";
 import { listWords } from "./words.ts";
@@ -51,6 +52,7 @@ export function findProblems(facts: HeadlineFacts): Problem[] {
     keysProblem(facts),
     revocationsProblem(facts),
     providerProblem(facts),
+    gatewayProblem(facts),
     answersProblem(facts, "login"),
     answersProblem(facts, "refresh"),
   ].filter((problem) => problem !== null);

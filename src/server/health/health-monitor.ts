@@ -26,10 +26,12 @@ import {
   type OutcomeHealth,
   type ServiceHealth,
 } from "./service-health.ts";
+import type { ProxyMonitor } from "./proxy-monitor.ts";
 import { StoreProbe } from "./store-probe.ts";
 
-type Findings = Readonly<Record<Exclude<ComponentName, "provider">, ComponentFinding>> & {
+type Findings = Readonly<Record<Exclude<ComponentName, "provider" | "gateway">, ComponentFinding>> & {
   readonly provider?: ComponentFinding;
+  readonly gateway?: ComponentFinding;
 };
 
 type Outcomes = ServiceHealth["outcomes"];
@@ -52,22 +54,28 @@ export class HealthMonitor {
   readonly #fallback: FallbackPolicy;
   readonly #probe: StoreProbe;
   readonly #answers: AnswerLog;
+  readonly #proxies: ProxyMonitor | undefined;
   #guardProbes = 0;
   readonly #seen = new Map<string, { status: HealthStatus; first: Instant; lastOkAt: number | null }>();
 
-  /** `bounds` are those of the policy, under which the service answers `/verify`. `fallback` is that of the guard. */
+  /**
+   * `bounds` are those of the policy, under which the service answers `/verify`. `fallback` is that of the guard.
+   * `proxies` knows who asks `/verify` under a policy.
+   */
   constructor(
     service: Service,
     roles: ReadonlySet<Role>,
     clock: Clock = service.platform.clock,
     bounds: RevocationAgeBounds = revocationAgeBounds(),
     fallback: FallbackPolicy = defaultFallback,
+    proxies?: ProxyMonitor,
   ) {
     this.#service = service;
     this.#roles = roles;
     this.#clock = clock;
     this.#bounds = bounds;
     this.#fallback = fallback;
+    this.#proxies = proxies;
     this.#probe = new StoreProbe(
       service.store,
       clock,
@@ -144,6 +152,7 @@ export class HealthMonitor {
       guard: guardWork,
       clock: clockFinding(guardStatus, issuer.status().store),
       ...(provider !== null && { provider: providerFinding(provider, guardStatus, this.#fallback) }),
+      ...(this.#proxies !== undefined && { gateway: this.#proxies.finding(provider !== null) }),
     };
   }
 
@@ -196,11 +205,7 @@ export class HealthMonitor {
  * Whether requests should go to another process. A failure of the shared store is the same everywhere, so it takes no
  * process out that still does a part of its work.
  */
-function mustLeave(
-  roles: ReadonlySet<Role>,
-  findings: Pick<Findings, ComponentName>,
-  outcomes: Outcomes,
-): boolean {
+function mustLeave(roles: ReadonlySet<Role>, findings: Findings, outcomes: Outcomes): boolean {
   const statuses = [...roles].map((role) => roleStatus(role, findings, outcomes));
   if (statuses.every((status) => status === "unavailable")) return true;
   // While the store works, keys and revocations that are missing are missing in this process only.
@@ -224,7 +229,7 @@ function withEffects(
   return Object.fromEntries(told);
 }
 
-function roleStatus(role: Role, findings: Pick<Findings, ComponentName>, outcomes: Outcomes): HealthStatus {
+function roleStatus(role: Role, findings: Findings, outcomes: Outcomes): HealthStatus {
   if (role === "gateway" && findings.guard.status === "unavailable") return "unavailable";
   const statuses = roleOutcomes[role].flatMap((name) => outcomes[name]?.status ?? []);
   if (statuses.every((status) => status === "unavailable")) return "unavailable";

@@ -13,6 +13,7 @@ export const runbookSections = [
   "HoldfastAuthorityMisconfigured",
   "HoldfastRequestsFailing",
   "HoldfastLoginAttack",
+  "ProxyNotTrusted",
 ] as const;
 
 export type RunbookSection = (typeof runbookSections)[number];

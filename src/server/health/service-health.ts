@@ -11,7 +11,7 @@ export type HealthStatus = "ok" | "degraded" | "unavailable";
 /** A kind of answer that users ask for. */
 export type Outcome = "login" | "refresh" | "ownTokens" | "providerTokens";
 
-export type ComponentName = "store" | "keys" | "revocations" | "guard" | "clock" | "provider";
+export type ComponentName = "store" | "keys" | "revocations" | "guard" | "clock" | "provider" | "gateway";
 
 /** The finding of one check of a component. */
 export interface ComponentFinding {
@@ -60,9 +60,10 @@ export interface ServiceHealth {
   readonly outcomes: Readonly<Record<Exclude<Outcome, "providerTokens">, OutcomeHealth>> & {
     readonly providerTokens?: OutcomeHealth;
   };
-  /** `provider` is present when `HOLDFAST_PROVIDER_ISSUER` is set. */
-  readonly components: Readonly<Record<Exclude<ComponentName, "provider">, ComponentHealth>> & {
+  /** `provider` is present when `HOLDFAST_PROVIDER_ISSUER` is set, and `gateway` under a policy. */
+  readonly components: Readonly<Record<Exclude<ComponentName, "provider" | "gateway">, ComponentHealth>> & {
     readonly provider?: ComponentHealth;
+    readonly gateway?: ComponentHealth;
   };
 }
 

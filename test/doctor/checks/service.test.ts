@@ -154,13 +154,20 @@ test("through: each way around a careless proxy is a failure that names it", asy
   }
 });
 
-test("through: a redirect, a gateway that is down and an open /verify are found", async (t) => {
+test("through: a redirect, a gateway that is down, one that refuses the proxy and an open /verify are found", async (t) => {
   const redirect = await startServer(t, (_, res) =>
     res.writeHead(301, { Location: "https://x.example" }).end(),
   );
   assertProblem(await through(redirect), "fail", /redirect \(301\)/, /leads to/);
   const down = await startServer(t, (_, res) => res.writeHead(502).end());
   assertProblem(await through(down), "warn", /answers 502/, /reaches the gateway/);
+  const untrusted = await startServer(t, (_, res) => res.writeHead(403).end());
+  assertProblem(
+    await through(untrusted),
+    "fail",
+    /answers 403 to a request without a token, where 401 is expected/,
+    /HOLDFAST_TRUSTED_PROXIES/,
+  );
   const open = await startServer(t, (req, res) => res.writeHead(req.url === "/verify" ? 200 : 401).end());
   assertProblem(await through(open), "warn", /\/verify answers 200 to clients/, /for the proxy itself/);
   assertProblem(
