@@ -15,10 +15,11 @@ import { readPrivateFile } from "../server/store/private-file.ts";
 import { ProviderProbe } from "./provider-probe.ts";
 import { RedisProbe } from "./redis-probe.ts";
 import { SqliteProbe } from "./sqlite-probe.ts";
+import { findOtherSettings, type OtherSettings } from "./running-settings.ts";
 import type { StoreProbe } from "./store-probe.ts";
 
 /** The checks begin after this time at the latest, so that the report does not take too long. */
-const FIND_TIMEOUT_MS = 3000;
+const FIND_TIMEOUT_MS = 2500;
 
 /** The options of the command. */
 export interface DoctorOptions {
@@ -57,6 +58,8 @@ export interface DoctorContext {
   readonly guardOptions: GuardFile["options"];
   /** The processes of the service that announced themselves on this machine. */
   readonly processes: readonly FoundProcess[];
+  /** The processes that run with other settings than those of this command. */
+  readonly otherSettings: readonly OtherSettings[];
   /** The token of the admin listener. `null` when it needs none, or when this user cannot read it. */
   readonly adminToken: string | null;
 }
@@ -92,6 +95,7 @@ export async function loadContext(
     findProcesses(files.processes, FIND_TIMEOUT_MS),
     readAdminToken(settings, files),
   ]);
+  const otherSettings = await findOtherSettings(settings, processes, adminToken);
   const trusted = listTrusted(settings, identity, guardFile);
   const redis = settings.redis === undefined ? null : new RedisProbe(settings.redis);
   const sqlite = redis === null ? new SqliteProbe(files.data) : null;
@@ -111,6 +115,7 @@ export async function loadContext(
     store: redis ?? sqlite ?? new SqliteProbe(files.data),
     guardOptions: guardFile.options,
     processes,
+    otherSettings,
     adminToken,
   };
 }

@@ -9,15 +9,21 @@ const FOREIGN = [
   ["2001:db8::1", "ipv6"],
 ] as const;
 
+const SETTINGS = new Set(["HOLDFAST_POLICY", "HOLDFAST_TRUSTED_PROXIES", "HOLDFAST_ROLES"]);
+
 export const gatewayCheck: Check = {
   name: "gateway",
   group: "configuration",
-  run: async ({ settings, policy, given }) => {
+  run: async ({ settings, policy, given, otherSettings }) => {
     if (!settings.roles.has("gateway")) return [skip("this service has no gateway")];
     if (trustsStrangers(settings.trustedProxies)) {
       const detail =
         "HOLDFAST_TRUSTED_PROXIES trusts addresses of the internet: anybody can claim a path and an address";
       return [fail(detail, "name the address or the network of your proxies only")];
+    }
+    const other = otherSettings.flatMap(({ names }) => names).find((name) => SETTINGS.has(name));
+    if (other !== undefined) {
+      return [skip(`the running service has another ${other} than this command: see the line of settings`)];
     }
     const hasProxies = given.some(({ name }) => name === "HOLDFAST_TRUSTED_PROXIES");
     const rules =

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
+import { gatewayCheck } from "../../../src/doctor/checks/gateway.ts";
 import { listenersCheck } from "../../../src/doctor/checks/listeners.ts";
 import { judgeRuntime, runtimeCheck } from "../../../src/doctor/checks/runtime.ts";
 import { secretCheck } from "../../../src/doctor/checks/secret.ts";
@@ -35,6 +36,31 @@ test("settings: a setting from a file is listed with the file", async () => {
   const list = await findings(settingsCheck, await loadContext(await makeSettings(), given, noOptions));
   assertHealthy(list);
   assert.match(list[0]?.detail ?? "", /HOLDFAST_SECRET \(from \/run\/secrets\/holdfast\)/);
+});
+
+test("settings: a running service with other settings is a warning with their names, and its gateway is not judged", async (t) => {
+  const token = "hunter2-hunter2-hunter2-hunter2-hunter2";
+  const settings = await makeSettings({
+    HOLDFAST_TRUSTED_PROXIES: "10.0.0.1",
+    HOLDFAST_ACCESS_TOKEN_TTL: "4m",
+    HOLDFAST_ADMIN_TOKEN: token,
+  });
+  await serve(t, settings);
+  assertHealthy(await findings(settingsCheck, await makeContext(settings)));
+  assertHealthy(await findings(gatewayCheck, await makeContext(settings)));
+  const others = await makeSettings({
+    HOLDFAST_DATA_DIR: `${settings.dataDir}/.`,
+    HOLDFAST_ADMIN_TOKEN: token,
+  });
+  const context = await makeContext(others);
+  const list = await findings(settingsCheck, context);
+  const names = /has other settings: HOLDFAST_[A-Z_]+, HOLDFAST_[A-Z_]+$/;
+  assertProblem(list, "warn", names, /^run this command with the environment of the service/);
+  assert.match(list[0]?.detail ?? "", /HOLDFAST_TRUSTED_PROXIES/);
+  assert.match(list[0]?.detail ?? "", /HOLDFAST_ACCESS_TOKEN_TTL/);
+  const [gateway] = await findings(gatewayCheck, context);
+  assert.equal(gateway?.status, "skip");
+  assert.match(gateway?.detail ?? "", /another HOLDFAST_TRUSTED_PROXIES/);
 });
 
 test("listeners: a port of another program is a failure that names the setting, and that of the service is well", async (t) => {
