@@ -104,8 +104,18 @@ const recipes: readonly Recipe[] = [
     keysPath: "/oauth2/v3/certs",
     common: { iss: "https://accounts.google.com", sub: "10769150350006150715113082367" },
     tokens: {
-      TOKEN: { aud: "https://api.example.com", email: "orders@example.iam.gserviceaccount.com" },
-      ACCESS_TOKEN: "ya29.a0AfB_byC5Xk0000000000000000000000000000",
+      TOKEN: {
+        aud: "https://api.example.com",
+        azp: "10769150350006150715113082367",
+        email: "orders@example.iam.gserviceaccount.com",
+        email_verified: true,
+      },
+      OTHER_TOKEN: {
+        aud: "https://api.example.com",
+        azp: "1122",
+        email: "bot@stranger.iam.gserviceaccount.com",
+        email_verified: true,
+      },
     },
   },
   {

@@ -18,6 +18,19 @@ const provider: Provider = {
     auth_time: undefined,
   },
 };
+const android = "1234567890-android.apps.googleusercontent.com";
+const service = "https://orders-x.a.run.app";
+const account = "orders@example.iam.gserviceaccount.com";
+const ofAccount = google({ clientId: service, serviceAccounts: account });
+const accountToken = {
+  aud: service,
+  azp: "1122",
+  sub: "1122",
+  email: account,
+  email_verified: true,
+  hd: undefined,
+  at_hash: undefined,
+};
 const ofDomain = google({ clientId, hostedDomain: "example.com" });
 
 testShapes(provider, [
@@ -27,14 +40,55 @@ testShapes(provider, [
   { what: "a token of a personal account", claims: { hd: undefined, email: "a@gmail.com" }, wanted: "valid" },
   {
     what: "a token of an Android application of the same project",
-    claims: { azp: "1234567890-android.apps.googleusercontent.com" },
+    options: google({ clientId: [clientId, android] }),
+    claims: { azp: android },
     wanted: "valid",
   },
   {
-    what: "a token of a service account for the address of a service",
-    options: google({ clientId: "https://orders-x.a.run.app" }),
-    claims: { aud: "https://orders-x.a.run.app", azp: "1122", hd: undefined, at_hash: undefined },
+    what: "a token that an application asked for which is not named",
+    claims: { azp: android },
+    wanted: "wrong_claim",
+  },
+  { what: "an ID token without azp", claims: { azp: undefined }, wanted: "valid" },
+  {
+    what: "a token of a named service account for the address of a service",
+    options: ofAccount,
+    claims: accountToken,
     wanted: "valid",
+  },
+  {
+    what: "a token of a stranger's service account for the address of a service",
+    options: ofAccount,
+    claims: { ...accountToken, email: "bot@stranger.iam.gserviceaccount.com" },
+    wanted: "wrong_claim",
+  },
+  {
+    what: "a token of a service account without its address",
+    options: ofAccount,
+    claims: { ...accountToken, email: undefined, email_verified: undefined },
+    wanted: "wrong_claim",
+  },
+  {
+    what: "a token with an unverified address of a named service account",
+    options: ofAccount,
+    claims: { ...accountToken, email_verified: false },
+    wanted: "wrong_claim",
+  },
+  {
+    what: "a token of a stranger's service account for the client ID of the page",
+    claims: { ...accountToken, aud: clientId, email: "bot@stranger.iam.gserviceaccount.com" },
+    wanted: "wrong_claim",
+  },
+  {
+    what: "a token of any service account where none is named",
+    options: google({ clientId: [clientId, service] }),
+    claims: accountToken,
+    wanted: "wrong_claim",
+  },
+  {
+    what: "a token of a user where service accounts are named",
+    options: ofAccount,
+    wanted: "wrong_audience",
   },
   { what: "a token of the Workspace domain", options: ofDomain, wanted: "valid" },
   {
@@ -73,6 +127,8 @@ testShapes(provider, [
 
 testOptions("google", google, [
   [{}, /google: clientId/],
+  [{ clientId, serviceAccounts: [] }, /google: serviceAccounts/],
+  [{ clientId, serviceAccounts: account, hostedDomain: "example.com" }, /google: hostedDomain .*left out/],
   [{ clientId, hostedDomain: "" }, /google: hostedDomain/],
   [{ clientID: clientId }, /google has no option "clientID"; .*did you mean clientId\?/],
 ]);

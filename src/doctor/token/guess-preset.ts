@@ -104,7 +104,10 @@ const patterns: readonly PresetPattern[] = [
   {
     name: "google",
     iss: /^(?:https:\/\/)?accounts\.google\.com$/,
-    options: (_, audience) => ({ clientId: audience }),
+    options: (_, audience, { email }) => ({
+      clientId: audience,
+      ...(typeof email === "string" && /\.gserviceaccount\.com$/.test(email) && { serviceAccounts: email }),
+    }),
   },
   {
     name: "supabase",
