@@ -40,6 +40,24 @@ for (const name of [
   });
 }
 
+test("protectAsBefore passes an optional route without a token on, and lets the verdict win over claims", () => {
+  const [helper = ""] = readBlocks("express-jwt", "js");
+  type Handler = (req: { auth?: object }, res: object, next: () => void) => void;
+  // oxlint-disable-next-line typescript/no-implied-eval -- The code is what a reader pastes.
+  const make = new Function("protect", "guard", `${helper}; return protectAsBefore({ optional: true })[1];`);
+  const handler = (make as (protect: () => null, guard: null) => Handler)(() => null, null);
+  let passed = 0;
+  const next = () => void passed++;
+  const anonymous = {};
+  handler(anonymous, {}, next);
+  assert.deepEqual(anonymous, {});
+  const claims = { sub: "ann", status: "suspended" };
+  const known: { auth: object } = { auth: { status: "valid", subject: "ann", claims } };
+  handler(known, {}, next);
+  assert.deepEqual(known.auth, { sub: "ann", status: "valid", subject: "ann", claims });
+  assert.equal(passed, 2);
+});
+
 test("protectAsBefore of the page about express-jwt keeps the claims on req.auth", (t) => {
   const app = copyExample(t, "express-jwt", readMigrationPage("express-jwt"));
   const [helper = ""] = readBlocks("express-jwt", "js");
