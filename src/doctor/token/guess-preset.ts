@@ -106,7 +106,7 @@ const patterns: readonly PresetPattern[] = [
     iss: /^(?:https:\/\/)?accounts\.google\.com$/,
     options: (_, audience, { email }) => ({
       clientId: audience,
-      ...(typeof email === "string" && /\.gserviceaccount\.com$/.test(email) && { serviceAccounts: email }),
+      ...(typeof email === "string" && email.endsWith(".gserviceaccount.com") && { serviceAccounts: email }),
     }),
   },
   {

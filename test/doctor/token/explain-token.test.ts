@@ -137,6 +137,14 @@ test("doctor token names ID tokens, refresh tokens and tokens that are bound to 
   assertFinding(await explain({ cnf: { jkt: "x" } }), "fail", /bound to a key of its sender/, /without DPoP/);
 });
 
+test("doctor token names the service account of Google that a token is of", async () => {
+  const email = "orders@example.iam.gserviceaccount.com";
+  const claims = { ...usual.google, azp: "1122", email, email_verified: true, at_hash: undefined };
+  const report = await explainToken(mint.token(claims, { typ: "JWT" }), nothing);
+  assertAccepted(report);
+  assert.match(report.code.join("\n"), /serviceAccounts: "orders@example\.iam\.gserviceaccount\.com"/);
+});
+
 test("doctor token explains why an access token is refused where ID tokens alone are expected", async () => {
   const claims = { ...usual.google, at_hash: undefined, scope: "openid" };
   const report = await explainToken(mint.token(claims, { typ: "JWT" }), nothing);
