@@ -22,8 +22,15 @@ export type TokenValidator<T extends object> = (token: string) => Promise<T | nu
  */
 export function cachedJwtValidation<T extends object>(
   validate: TokenValidator<T>,
-  options: TokenCache<T> | TtlCacheOptions = {},
+  options: Pick<TokenCache<T>, "getOrValidate"> | TtlCacheOptions = {},
 ): (token: string) => Promise<T | null> {
-  const cache = options instanceof TokenCache ? options : new TokenCache<T>(options);
+  const cache = isTokenCache(options) ? options : new TokenCache<T>(options);
   return async (token) => await cache.getOrValidate(token, validate);
+}
+
+/** A process can have the class more than once, because the packages `holdfast` and `holdfast-guard` each have it. */
+function isTokenCache<T extends object>(
+  options: Pick<TokenCache<T>, "getOrValidate"> | TtlCacheOptions,
+): options is Pick<TokenCache<T>, "getOrValidate"> {
+  return typeof (options as { getOrValidate?: unknown } | null)?.getOrValidate === "function";
 }

@@ -49,7 +49,7 @@ export class TokenCache<T extends object> {
     await this.#results.set(tokenDigest(token), Object.freeze(result), ttl);
   }
 
-  /** Returns the stored result, or `null` when there is none. */
+  /** Returns the stored result. `null` when no result is stored. */
   async getCachedToken(token: string): Promise<T | null> {
     return await this.#results.get(tokenDigest(token));
   }

@@ -20,7 +20,7 @@ export function optionError(name: string, mustBe: string, got: string): Holdfast
   return new HoldfastError("invalid_option", `${name} must be ${mustBe}; got ${got}`);
 }
 
-/** Longer names are no misspelt options. */
+/** A longer name is too long for a misspelt option. */
 const MAX_COMPARED_LENGTH = 64;
 
 /** Throws `invalid_option` for a name outside of `known`. A misspelt option would otherwise silently mean its default. */
@@ -34,6 +34,22 @@ export function rejectUnknownOptions(owner: string, options: unknown, known: rea
       throw new HoldfastError("invalid_option", message);
     }
   }
+  rejectOtherInstance(owner, options, known);
+}
+
+/**
+ * Throws `invalid_option` for an instance of a class that has none of the options, such as a `Map` or a promise. Every
+ * option would silently have its default.
+ */
+function rejectOtherInstance(owner: string, options: object, known: readonly string[]): void {
+  const prototype: unknown = Object.getPrototypeOf(options);
+  // The prototype of a plain object, of any realm, has no prototype itself.
+  if (typeof prototype !== "object" || prototype === null || Object.getPrototypeOf(prototype) === null)
+    return;
+  if (known.some((name) => name in options)) return;
+  const { name } = (prototype as { constructor?: { name?: unknown } }).constructor ?? {};
+  const got = typeof name === "string" && name !== "" ? `an instance of ${name}` : "an instance of a class";
+  throw optionError(owner, "an object of options", got);
 }
 
 /** The known name that a misspelt one probably means: case and at most a third of its letters differ. */

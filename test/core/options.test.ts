@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runInNewContext } from "node:vm";
 import { copyOptions } from "../../src/core/option-checks.ts";
 import {
   functionOption,
@@ -45,6 +46,41 @@ test("rejects an unknown option, because a misspelt option would silently mean i
     assert.throws(() => rejectUnknownOptions("jwks()", notOptions, []), { code: "invalid_option" });
   }
   rejectUnknownOptions("jwks()", {}, []);
+});
+
+test("rejects an instance of a class that has none of the options, because every option would silently be its default", () => {
+  const known = ["freshMs", "coolDownMs"];
+  const Nameless = class {
+    readonly #freshMs = 1;
+    get fresh() {
+      return this.#freshMs;
+    }
+  };
+  Object.defineProperty(Nameless, "name", { value: "" });
+  const bad: [value: object, got: string][] = [
+    [new Map([["freshMs", 1]]), "an instance of Map"],
+    [Promise.resolve({ freshMs: 1 }), "an instance of Promise"],
+    [new Nameless(), "an instance of a class"],
+  ];
+  for (const [value, got] of bad) {
+    assert.throws(() => rejectUnknownOptions("jwks()", value, known), {
+      code: "invalid_option",
+      message: `jwks() must be an object of options; got ${got}`,
+    });
+  }
+  class Settings {
+    readonly #freshMs = 1;
+    get freshMs() {
+      return this.#freshMs;
+    }
+  }
+  const good = [
+    new Settings(),
+    Object.create(null) as object,
+    Object.create({ freshMs: 1 }) as object,
+    runInNewContext("({})") as object,
+  ];
+  for (const value of good) rejectUnknownOptions("jwks()", value, known);
 });
 
 test("law 4: requireMethods names a missing method, and accepts an object of any class that has all of them", () => {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { readFile, rm, stat, symlink } from "node:fs/promises";
+import { readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { after, before, describe, test } from "node:test";
 import { guardEntries } from "../../scripts/guard-package.ts";
 import { protect as protectHere } from "../../src/adapters/fetch.ts";
+import * as cacheHere from "../../src/cache/index.ts";
 import * as here from "../../src/index.ts";
 import { createMint } from "../../src/testing/index.ts";
 import { isRegistryOnline } from "../support/packed-packages.ts";
@@ -152,6 +153,26 @@ describe("the packed tarball of holdfast-guard", { skip }, () => {
     assert.ok(!found["holdfast-guard/fastify"]?.includes("mountIssuer"));
   });
 
+  test("the trace of a simulated world shows the places of the program, without frames of the package", async () => {
+    const program = `import { World } from "holdfast-guard/testing/simulation";
+      const world = new World({ seed: 3, trace: true });
+      const server = world.process("server", ({ listen }) => listen("server.example", () => new Response()));
+      world.process("client", async ({ fetch, sleep }) => {
+        for (;;) {
+          await fetch("http://server.example/", { signal: AbortSignal.timeout(1_000) }).catch(() => null);
+          await sleep(2_000);
+        }
+      });
+      world.after(1_000, () => server.crash());
+      await world.run(5_500);
+      for (const line of world.trace) console.log(line);`;
+    await writeFile(join(consumer.project, "simulated.mjs"), program);
+    const { stdout } = await consumer.run("node", ["simulated.mjs"]);
+    const places = [...stdout.matchAll(/[\w.-]+\.[cm]?[jt]s(?=:\d)/g)].map(([place]) => place);
+    assert.ok(places.length > 5, stdout);
+    assert.deepEqual([...new Set(places)], ["simulated.mjs"], stdout);
+  });
+
   describe("beside holdfast in one process", () => {
     const load = async <T>(path: string): Promise<T> => {
       const file = join(
@@ -187,15 +208,35 @@ describe("the packed tarball of holdfast-guard", { skip }, () => {
       const both = `
         import { createGuard as createHere } from "holdfast";
         import { createConnections } from "holdfast/connections";
+        import { cachedJwtValidation } from "holdfast/cache";
+        import { TokenCache } from "holdfast-guard/cache";
         import { createGuard as createThere, introspection, jwks } from "holdfast-guard";
         import { protect } from "holdfast-guard/fetch";
         const url = "https://id.example";
         const authority = introspection({ url, clientId: "guard", clientSecret: "secret" });
         protect(createHere({ issuer: url, audience: null, keys: jwks(url), authority }), {}, () => new Response());
+        cachedJwtValidation(() => null, new TokenCache());
         createConnections({ guard: createThere({ issuer: url, audience: null }) });`;
       const fromSource = ["--customConditions", "holdfast-source", "--allowImportingTsExtensions"];
       assert.equal(await consumer.compile(both, ...fromSource), "");
       assert.match(await consumer.compile(both.replace("guard:", "guards:"), ...fromSource), /guards/);
+    });
+
+    test("law 4: a token that is invalidated in the cache of one package is refused by the wrapper of the other", async () => {
+      const cacheThere = await load<typeof cacheHere>("./cache");
+      for (const [cacheFrom, wrapperFrom] of [
+        [cacheHere, cacheThere],
+        [cacheThere, cacheHere],
+      ] as const) {
+        const cache = new cacheFrom.TokenCache<{ sub: string }>();
+        let isRevoked = false;
+        const validate = wrapperFrom.cachedJwtValidation(() => (isRevoked ? null : { sub: "ann" }), cache);
+        assert.deepEqual(await validate("a.token"), { sub: "ann" });
+        isRevoked = true;
+        assert.deepEqual(await validate("a.token"), { sub: "ann" });
+        await cache.invalidateCachedToken("a.token");
+        assert.equal(await validate("a.token"), null);
+      }
     });
 
     test("the adapter, the keys and the mint of one package work with the guard of the other", async () => {

@@ -3,10 +3,14 @@ const MAX_PLACES = 4;
 /** The stack of a program may begin below many frames of this package. */
 const STACK_DEPTH = 40;
 
-/** Frames of this package tell the reader of a trace nothing about the program. */
-const hiddenPlaces: readonly string[] = [new URL(".", import.meta.url).href, "/node_modules/holdfast/"];
+/** Frames of the two packages tell the reader of a trace nothing about the program. */
+const hiddenPlaces: readonly string[] = [
+  new URL(".", import.meta.url).href,
+  "/node_modules/holdfast/",
+  "/node_modules/holdfast-guard/",
+];
 
-/** The frame of the loop that runs the world. What follows it is the caller of the loop, and planned nothing. */
+/** The frame of the loop that runs the world. The frames behind it called the loop, and planned nothing. */
 const LOOP = /\bWorld\.run\b/;
 
 /**
