@@ -2,8 +2,8 @@ import { backwards, IdShard } from "./id-shard.ts";
 
 /** Only one of so many parts grows at a time. The growth of one part with 16,000 ids takes less than a millisecond. */
 const SHARD_BITS = 6;
-/** Identifiers differ most at their end. */
-const HASHED_CHARS = 32;
+/** So many characters count at each end of an id. The ids of one provider may have a long common beginning or end. */
+const HASHED_CHARS = 128;
 
 /**
  * Remembers until when each id counts, and further numbers of the id. A million ids take about 70 bytes each, outside of
@@ -106,7 +106,9 @@ export class ExpiringIds {
 /** FNV-1a with a final mix, because the first bits choose the shard and the last bits the place in it. */
 function hashOf(id: string): number {
   let hash = 0x811c9dc5;
-  for (let i = Math.max(0, id.length - HASHED_CHARS); i < id.length; i++) {
+  const rest = Math.max(HASHED_CHARS, id.length - HASHED_CHARS);
+  for (let i = 0; i < id.length; i++) {
+    if (i === HASHED_CHARS) i = rest;
     hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
   }
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);

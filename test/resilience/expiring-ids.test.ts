@@ -3,8 +3,10 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { ExpiringIds } from "../../src/resilience/expiring-ids.ts";
 
-/** These ids have the same hash, because only their last 32 characters count. */
-const colliding = fc.nat(200).map((n) => `${n}|${"x".repeat(32)}`);
+/** Characters at the beginning and at the end of an id that count for its hash. */
+const HASHED_CHARS = 128;
+/** These ids have the same hash, because the characters in their middle do not count. */
+const colliding = fc.nat(200).map((n) => `${"x".repeat(HASHED_CHARS)}${n}|${"x".repeat(HASHED_CHARS)}`);
 const id = fc.oneof(
   fc.string({ maxLength: 3 }),
   fc.string({ unit: "binary", minLength: 1, maxLength: 40 }),
@@ -51,7 +53,10 @@ test("fault 74: thousands of ids stay findable while ids are added and removed",
   for (let step = 0; step < 60_000; step++) {
     // Half of the ids collide with many others, as the ids of an attacker would.
     const n = draw(4_000);
-    const name = n % 2 === 0 ? `subject-${n}` : `${n}|${(n % 60).toString().padStart(32, "y")}`;
+    const name =
+      n % 2 === 0
+        ? `subject-${n}`
+        : `${"x".repeat(HASHED_CHARS)}${n}|${(n % 60).toString().padStart(HASHED_CHARS, "y")}`;
     // More ids come than go in the first half, and more go in the second.
     if (draw(10) < (step < 30_000 ? 7 : 2)) {
       const numbers = [draw(1_000), n, -Infinity];
@@ -69,6 +74,36 @@ test("fault 74: thousands of ids stay findable while ids are added and removed",
     const name = `subject-${n}`;
     assert.deepEqual(ids.get(name), plain.get(name));
   }
+});
+
+const names: Readonly<Record<string, (n: string) => string>> = {
+  "a common end": (n) => `user-${n}@orders-production-eu.iam.gserviceaccount.com`,
+  "a common beginning": (n) => `https://id.example.com/tenants/orders-production-eu/users/${n}`,
+  "a common beginning and a common end": (n) => `${"a".repeat(120)}${n}${"b".repeat(120)}`,
+  "digits in the middle and at the end": (n) =>
+    `${n}@orders-production-eu.example.com-0b7c3d4e-1111-4222-83${n}`,
+};
+for (const [kind, nameOf] of Object.entries(names)) {
+  test(`fault 74: ids with ${kind} lie outside of the heap`, (t) => {
+    const ids = new ExpiringIds();
+    // The ids of one hash go into a map, which is on the heap.
+    const { mock } = t.mock.method(Map.prototype, "set");
+    for (let n = 0; n < 10_000; n++) ids.set(nameOf(String(n).padStart(7, "0")), n);
+    const inMap = mock.callCount();
+    mock.restore();
+    assert.ok(inMap < 100, `${inMap} of 10,000 ids`);
+    assert.equal(ids.until(nameOf("0001234")), 1_234);
+  });
+}
+
+test("fault 74: ids of one hash go into a map", (t) => {
+  const ids = new ExpiringIds();
+  const { mock } = t.mock.method(Map.prototype, "set");
+  const end = "x".repeat(HASHED_CHARS);
+  for (let n = 0; n < 1_000; n++) ids.set(`${end}${n}|${end}`, n);
+  const inMap = mock.callCount();
+  mock.restore();
+  assert.ok(inMap > 900, `${inMap} of 1,000 ids`);
 });
 
 test("law 3: only ids whose time is over are dropped, also when ids come and go during the drop", () => {
