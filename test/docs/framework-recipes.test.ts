@@ -114,31 +114,35 @@ test("docs/frameworks has a test for each page of a framework", () => {
   assert.deepEqual(pages.toSorted(), recipes.map(({ page }) => `${page}.md`).toSorted());
 });
 
-/** What a program does with `problems` and `protect` before it asks itself for `/`. It sets `response`. */
+/** A program with `problems` and `protect`, which asks itself for a path. `/text` is a 404 without `protect`. */
 const problemPrograms: Readonly<Record<string, string>> = {
   fastify: `
     import { fastify } from "fastify";
     const app = fastify();
     app.addHook("onSend", problems);
     app.get("/", { onRequest: protect(guard) }, async () => "ok");
-    const { statusCode, headers, body } = await app.inject("/");
-    const response = new Response(body, { status: statusCode, headers });`,
+    app.get("/text", async (request, reply) => reply.code(404).send("nothing here"));
+    const ask = async (path) => {
+      const { statusCode, headers, body } = await app.inject(path);
+      return new Response(body, { status: statusCode, headers });
+    };`,
   hono: `
     import { Hono } from "hono";
-    const app = new Hono().use(problems).use(protect(guard)).get("/", (c) => c.text("ok"));
-    const response = await app.request("/");`,
+    const app = new Hono().use(problems).use("/", protect(guard)).get("/", (c) => c.text("ok"));
+    const ask = async (path) => await app.request(path);`,
   koa: `
     import Koa from "koa";
     import { once } from "node:events";
     const app = new Koa();
-    app.use(problems).use(protect(guard)).use((ctx) => { ctx.body = "ok"; });
+    const guarded = protect(guard);
+    app.use(problems).use(async (ctx, next) => { if (ctx.path === "/") await guarded(ctx, next); });
     const server = app.listen(0);
     await once(server, "listening");
-    const response = await fetch("http://127.0.0.1:" + server.address().port);`,
+    const ask = async (path) => await fetch("http://127.0.0.1:" + server.address().port + path);`,
 };
 
 for (const [page, program] of Object.entries(problemPrograms)) {
-  test(`the error format that docs/frameworks/${page}.md shows keeps status and challenge`, async (t) => {
+  test(`the error format that docs/frameworks/${page}.md shows keeps status and challenge, and the status of a missing page`, async (t) => {
     const folder = await writeProgram(t, page);
     const code = `
       import { createGuard, staticKeys } from "holdfast-guard";
@@ -148,13 +152,15 @@ for (const [page, program] of Object.entries(problemPrograms)) {
       const mint = await createMint({ issuer: "https://id.example.com", audience: "orders" });
       const guard = createGuard({ issuer: mint.issuer, audience: "orders", keys: staticKeys(mint.jwks()) });
       ${program}
+      const response = await ask("/");
       const shown = ["content-type", "www-authenticate"].map((name) => response.headers.get(name));
-      console.log(JSON.stringify([response.status, ...shown, await response.json()]));
+      console.log(JSON.stringify([response.status, ...shown, await response.json(), (await ask("/text")).status]));
       process.exit();`;
     writeFileSync(join(folder, "program.mjs"), code);
     const [binary, ...flags] = node;
     const { stdout } = await run(binary, [...flags, "program.mjs"], { cwd: folder });
     const problem = { title: "unauthorized", status: 401 };
-    assert.deepEqual(JSON.parse(stdout), [401, "application/problem+json", 'Bearer realm="api"', problem]);
+    const challenge = 'Bearer realm="api"';
+    assert.deepEqual(JSON.parse(stdout), [401, "application/problem+json", challenge, problem, 404]);
   });
 }
