@@ -4,7 +4,9 @@ import { startChromium } from "../browser/chromium.ts";
 import type { BrowserSteps } from "../support/walkthrough/follow-page.ts";
 
 /** A visitor of the page of docs/start/keep-a-browser-logged-in.md: what that page tells the reader to do in a browser. */
-export async function openShop(): Promise<{ readonly steps: BrowserSteps; close(): Promise<void> }> {
+export async function openShop(
+  tab: string,
+): Promise<{ readonly steps: BrowserSteps; close(): Promise<void> }> {
   const browser = await startChromium();
   const context = await browser.newContext();
   const first = await context.newPage();
@@ -44,6 +46,17 @@ export async function openShop(): Promise<{ readonly steps: BrowserSteps; close(
       await first.getByRole("button", { name: "Log out" }).click();
       await second.getByRole("button", { name: "Log in" }).waitFor();
       assert.equal(await second.getByRole("status").textContent(), "");
+    },
+    "call the API": async (portOf) => {
+      // The page shows an API for tokens only.
+      if (tab !== "Tokens") return;
+      await first.getByLabel("Name").fill("ann");
+      await first.getByLabel("Password").fill("correct horse battery");
+      await first.getByRole("button", { name: "Log in" }).click();
+      await loggedIn(first);
+      const call = `import("/auth.js").then(async ({ auth }) =>
+        (await auth.fetch("http://localhost:${portOf(3000)}/orders")).status)`;
+      assert.equal(await first.evaluate(call), 200);
     },
   };
   return { steps, close: async () => await browser.close() };
