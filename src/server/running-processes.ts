@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { makeDirectory } from "../stores/make-directory.ts";
 import type { Listener } from "./http/listen.ts";
 
 /** A process of the service on this machine, as it announced itself. */
@@ -25,7 +26,7 @@ export async function announceProcess(
   nonce: string,
 ): Promise<() => Promise<void>> {
   const content: RunningProcess = { pid: process.pid, host: hostname(), address, nonce };
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeDirectory(directory);
   await removeStale(directory, address);
   // The name has a digest, because the nonce is a secret and other users can see file names.
   const digest = createHash("sha256").update(nonce).digest("hex").slice(0, 16);

@@ -87,7 +87,7 @@ export async function startService(
     const guardFile = await readGuardFile(settings.guardFile, identity.audience, platform.fetch);
     requireKnownAudiences(policy, [...[identity.audience].flat(), ...guardFile.audiences]);
     const opened = await openStore(settings, { create: true }, platform);
-    const { files, secret } = opened;
+    const { files, secret, isNew: isNewStore } = opened;
     onSecret(secret);
     const snapshots = fileSnapshots({ dir: files.snapshots });
     service = await composeService(opened, settings, identity, { snapshots, guardFile, ...platform });
@@ -101,21 +101,15 @@ export async function startService(
     mountPublic(publicListener, service, health, settings, { policy, guardFile, proxies });
     const nonce = randomNonce();
     const metrics = [requestMetricSource(requests), backupMetricSource(files.lastBackup)];
-    const parts = { settings, secret: opened.secret, files, health, bounds, fallback, metrics, nonce, log };
+    const parts = { settings, secret, files, health, bounds, fallback, metrics, nonce, log };
     const admin = await mountAdmin(adminListener, service, parts);
     ({ dashboard } = admin);
     withdraw = await announce(files.processes, commandAddress(adminListener), nonce, log);
+    const facts = { publicListener, adminListener, policy, isNewStore, firstUser, previous };
     return {
       publicAddress: publicListener.address,
       adminAddress: adminListener.address,
-      banner: describeStart(service, settings, {
-        publicListener,
-        adminListener,
-        policy,
-        firstUser,
-        previous,
-        tokenFile: admin.tokenFile,
-      }),
+      banner: describeStart(service, settings, { ...facts, tokenFile: admin.tokenFile }),
       stop,
     };
   } catch (error) {
@@ -190,6 +184,7 @@ interface StartFacts {
   readonly publicListener: Listener;
   readonly adminListener: Listener;
   readonly policy: PathPolicy | undefined;
+  readonly isNewStore: boolean;
   readonly firstUser: string | null;
   readonly previous: ServiceIdentity | null;
   /** The file of a generated token of the admin listener. */
@@ -197,9 +192,9 @@ interface StartFacts {
 }
 
 function describeStart(service: Service, settings: Settings, facts: StartFacts): string {
-  const { publicListener, adminListener, policy, firstUser, previous, tokenFile } = facts;
+  const { publicListener, adminListener, policy, isNewStore, firstUser, previous, tokenFile } = facts;
   const lines = [
-    `holdfast ${version}, store: ${service.store.description}`,
+    `holdfast ${version}, ${isNewStore ? "new store" : "store"}: ${service.store.description}`,
     `  public  ${publicListener.address}`,
     `  admin   ${adminListener.address}`,
   ];

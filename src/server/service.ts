@@ -56,7 +56,7 @@ interface CompositionOptions extends Partial<Platform>, Pick<GuardOptions, "snap
  * own clock and entropy when it is opened.
  */
 export async function composeService(
-  { store, secret }: OpenedStore,
+  { store, secret }: Pick<OpenedStore, "store" | "secret">,
   settings: Settings,
   identity: ServiceIdentity,
   { guardFile = noGuardFile, snapshots, ...given }: CompositionOptions = {},

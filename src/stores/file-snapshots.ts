@@ -1,8 +1,9 @@
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { open, readFile, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { systemEntropy } from "../core/entropy.ts";
 import { HoldfastError } from "../core/errors.ts";
 import { invalidOption, option, readOptions, readString, type OptionTable } from "../core/options.ts";
+import { makeDirectory } from "./make-directory.ts";
 import type { Snapshots } from "./store.ts";
 
 const NAME = /^[a-z0-9_-][a-z0-9._-]{0,127}$/;
@@ -65,7 +66,7 @@ export function fileSnapshots(options: { dir: string }): Snapshots {
       const draft = `${file}.${systemEntropy.uuid()}.tmp`;
       const json = JSON.stringify(value);
       try {
-        await mkdir(dir, { recursive: true, mode: 0o700 });
+        await makeDirectory(dir);
         await writeThrough(draft, json);
         await rename(draft, file);
       } catch (error) {

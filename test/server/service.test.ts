@@ -122,9 +122,16 @@ test("a first start without a configured user adds admin, with its password in a
   assert.ok(!again.banner.includes(file), "a later start makes no user");
 });
 
-test("the start prints the store and both addresses", async (t) => {
-  const { banner, publicAddress, adminAddress } = await start(t);
-  assert.match(banner, /^holdfast \d+\.\d+\.\d+, store: sqlite .*holdfast\.db$/m);
+test("the start prints the store with its path, whether the store is new, and both addresses", async (t) => {
+  const settings = await temporarySettings();
+  const first = await startService(settings);
+  assert.match(first.banner, /^holdfast \d+\.\d+\.\d+, new store: sqlite /);
+  assert.ok(first.banner.split("\n", 1)[0]?.endsWith(localFiles(settings.dataDir).data));
+  await first.stop();
+  const again = await startService(settings);
+  t.after(again.stop);
+  const { banner, publicAddress, adminAddress } = again;
+  assert.match(banner, /^holdfast \d+\.\d+\.\d+, store: sqlite /);
   assert.ok(banner.includes(publicAddress) && banner.includes(adminAddress));
 });
 

@@ -1,7 +1,8 @@
-import { mkdir, stat, writeFile } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { HoldfastError, systemErrorCode } from "../../core/errors.ts";
 import { copyDatabase } from "../../stores/sqlite/offline.ts";
+import { makeDirectory } from "../../stores/make-directory.ts";
 import { fileExists, createPrivateFile } from "../store/private-file.ts";
 import { localFiles } from "../store/local-store.ts";
 import { loadSettings } from "../secret-files.ts";
@@ -27,7 +28,7 @@ export async function backUp(to: string): Promise<number> {
 /** Records the time for the metrics of the service. The back-up is complete, whether or not the time can be written. */
 async function recordTime(file: string): Promise<void> {
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await makeDirectory(dirname(file));
     await writeFile(file, "", { mode: 0o600 });
   } catch (error) {
     console.error(`the time of the back-up could not be recorded in ${file} (${systemErrorCode(error)})`);

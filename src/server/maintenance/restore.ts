@@ -14,7 +14,7 @@ import {
 } from "../../stores/sqlite/offline.ts";
 import { sqliteStore } from "../../stores/sqlite.ts";
 import { embeddedDataFile } from "./backup.ts";
-import { localFiles, makeDirectory, type LocalFiles } from "../store/local-store.ts";
+import { localFiles, makeStoreDirectory, type LocalFiles } from "../store/local-store.ts";
 import { writeAuditNote } from "../audit-note.ts";
 import { fileExists, readPrivateFile, syncToDisk } from "../store/private-file.ts";
 import type { ServiceIdentity } from "../service.ts";
@@ -39,8 +39,8 @@ export async function restore(from: string, options: { keepSessions: boolean }):
   const file = embeddedDataFile(settings);
   const files = localFiles(settings.dataDir);
   if (!(await fileExists(from))) throw new HoldfastError("invalid_option", `there is no backup ${from}`);
-  await makeDirectory(settings.dataDir);
-  await makeDirectory(dirname(files.marker));
+  await makeStoreDirectory(settings.dataDir);
+  await makeStoreDirectory(dirname(files.marker));
   const current = await openCurrentData(file);
   const draft = `${file}.restored`;
   try {

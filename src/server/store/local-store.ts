@@ -1,7 +1,8 @@
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { systemEntropy, type Entropy } from "../../core/entropy.ts";
 import { HoldfastError, systemErrorCode } from "../../core/errors.ts";
+import { makeDirectory } from "../../stores/make-directory.ts";
 import type { Store } from "../../stores/store.ts";
 import { sqliteStore } from "../../stores/sqlite.ts";
 import { systemPlatform, type Platform } from "../platform.ts";
@@ -12,6 +13,8 @@ export interface OpenedStore {
   readonly store: Store;
   readonly secret: string;
   readonly files: LocalFiles;
+  /** No process has used this store before. */
+  readonly isNew: boolean;
 }
 
 /**
@@ -70,8 +73,8 @@ export async function openLocalStore(
     const todo = "start the service once, or set HOLDFAST_DATA_DIR to where its data is";
     throw new HoldfastError("store_unavailable", `there is no data file ${files.data}: ${todo}`);
   }
-  await makeDirectory(dataDir);
-  await makeDirectory(`${dataDir}.local`);
+  await makeStoreDirectory(dataDir);
+  await makeStoreDirectory(`${dataDir}.local`);
   const store = await sqliteStore({ file: files.data, clock, random, entropy });
   try {
     // The id is read before the secret, because a process writes the secret before it claims an id.
@@ -84,7 +87,7 @@ export async function openLocalStore(
     }
     const secret = options.secret ?? (await localSecret(files, id === null, entropy));
     if (!(await claimStore(store, files, entropy))) throw storeEmptied(files);
-    return { store, secret, files };
+    return { store, secret, files, isNew: id === null };
   } catch (error) {
     await store.close();
     throw error;
@@ -117,9 +120,9 @@ function storeEmptied({ data, marker }: LocalFiles): HoldfastError {
   );
 }
 
-export async function makeDirectory(path: string): Promise<void> {
+export async function makeStoreDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectory(path);
   } catch (error) {
     const message = `${path} must be a writable directory (${systemErrorCode(error)})`;
     throw new HoldfastError("store_unavailable", message, { cause: error });

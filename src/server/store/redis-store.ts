@@ -2,7 +2,7 @@ import { HoldfastError } from "../../core/errors.ts";
 import { redisStore, type RedisStoreOptions } from "../../stores/redis.ts";
 import { importRedis } from "../../stores/redis/connect-client.ts";
 import { systemPlatform, type Platform } from "../platform.ts";
-import { claimStore, localFiles, makeDirectory, type OpenedStore } from "./local-store.ts";
+import { claimStore, localFiles, makeStoreDirectory, type OpenedStore } from "./local-store.ts";
 import { readPrivateFile } from "./private-file.ts";
 
 /** Loads the package that the store needs. Rejects when it is not installed. */
@@ -36,9 +36,9 @@ export async function openRedisStore(
       const todo = "start the service once, or set REDIS_URL to where its data is";
       throw new HoldfastError("store_unavailable", `${store.description} holds no data: ${todo}`);
     }
-    await makeDirectory(`${options.dataDir}.local`);
+    await makeStoreDirectory(`${options.dataDir}.local`);
     if (!(await claimStore(store, files, entropy))) throw storeEmptied(store.description, files.marker);
-    return { store, secret: options.secret, files };
+    return { store, secret: options.secret, files, isNew: id === null };
   } catch (error) {
     await store.close();
     throw error;
