@@ -54,7 +54,9 @@ for (const [what, claims, kind] of marked) {
     };
     const accepts = { access: [null, "wrong_type", null], id: ["wrong_type", null, null] };
     const refused = ["wrong_type", "wrong_type", "wrong_type"];
-    const expected = kind === "unstated" ? [null, null, null] : kind === "other" ? refused : accepts[kind];
+    // A policy for ID tokens alone also refuses a token that states no kind and has the scopes of an access token.
+    const unstated = [null, claims["scp"] === undefined ? null : "wrong_type", null];
+    const expected = { ...accepts, other: refused, unstated }[kind];
     assert.deepEqual([check(undefined), check(["id"]), check(["id", "at+jwt", "jwt"])], expected);
   });
 }
