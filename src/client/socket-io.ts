@@ -1,5 +1,5 @@
 import { FINAL, INVALID_TOKEN, OTHER_SUBJECT, TOKEN_EXPIRED, TOKEN_REVOKED } from "./close-codes.ts";
-import { Ended, Unavailable } from "./errors.ts";
+import type { Ended, Unavailable } from "./errors.ts";
 import { deviceClock } from "./platform.ts";
 import { BACK_OFF_MS, PAUSE_MS } from "./timing.ts";
 import type { AuthClient, ClientClock, SocketEnd } from "./types.ts";
@@ -159,8 +159,8 @@ class SocketDriver {
   }
 
   #failed(error: unknown): void {
-    if (error instanceof Ended) return this.end(this.#refusal ?? closed);
-    this.#connectLater(error instanceof Unavailable ? error.retryAfterMs : 0);
+    if (isEnded(error)) return this.end(this.#refusal ?? closed);
+    this.#connectLater(retryAfter(error));
   }
 
   /** Sends a new token over the open socket. The old one stays in effect until it expires. */
@@ -182,9 +182,8 @@ class SocketDriver {
         if (connection === this.#connection) this.#answered(answer);
       });
     } catch (error) {
-      if (connection !== this.#connection || error instanceof Ended) return;
-      const delayMs = error instanceof Unavailable ? error.retryAfterMs : 0;
-      this.#later(delayMs, () => void this.#present(wanted, connection));
+      if (connection !== this.#connection || isEnded(error)) return;
+      this.#later(retryAfter(error), () => void this.#present(wanted, connection));
     }
   }
 
@@ -229,4 +228,13 @@ class SocketDriver {
     this.#subject ??= state.subject;
     if (state.subject !== this.#subject) this.end({ code: OTHER_SUBJECT, error: "other_subject" });
   }
+}
+
+/** Decides by the name, because the client can come from the other package, which has classes that differ. */
+function isEnded(error: unknown): boolean {
+  return (error as Partial<Ended> | null)?.name === "Ended";
+}
+
+function retryAfter(error: unknown): number {
+  return (error as Partial<Unavailable> | null)?.retryAfterMs ?? 0;
 }

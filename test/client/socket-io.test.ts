@@ -6,7 +6,7 @@ import { describe, test, type TestContext } from "node:test";
 import { Server } from "socket.io";
 import { io as connect, type Socket } from "socket.io-client";
 import { protect, type AuthData } from "../../src/adapters/socket-io.ts";
-import type { AuthClient, SocketEnd } from "../../src/client/index.ts";
+import { Ended, type AuthClient, type SocketEnd } from "../../src/client/index.ts";
 import { authenticateSocket } from "../../src/client/socket-io.ts";
 import { createConnections } from "../../src/connections/index.ts";
 import { createGuard, jwks } from "../../src/index.ts";
@@ -210,6 +210,25 @@ describe("a socket of socket.io that the session drives", () => {
     await settle();
     assert.deepEqual(ends, [{ code: 1000, error: "" }]);
     assert.equal(socket.active, false);
+  });
+
+  test("the socket ends with the session of a client that comes from the other package", async (t) => {
+    const copy = (await import(new URL("../../src/client/errors.ts?copy", import.meta.url).href)) as {
+      Ended: typeof Ended;
+    };
+    assert.notEqual(copy.Ended, Ended);
+    const device = startDevice(t);
+    const tab = device.tab();
+    await tab.login({ username: "ann" });
+    const accessToken = async () => await Promise.reject<string>(new copy.Ended("logout"));
+    const auth = Object.create(tab, { accessToken: { value: accessToken } }) as AuthClient;
+    const ends: SocketEnd[] = [];
+    const socket = connect("http://127.0.0.1:9", { autoConnect: false, reconnection: false });
+    t.after(authenticateSocket(auth, socket, { clock: device.clock, onEnd: (end) => ends.push(end) }));
+    const askForToken = socket.auth as (give: () => void) => void;
+    askForToken(() => assert.fail("the socket sent a token"));
+    await settle();
+    assert.deepEqual(ends, [{ code: 1000, error: "" }]);
   });
 
   test("a server that is full is asked again after the time that it names", async (t) => {
