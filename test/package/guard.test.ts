@@ -154,16 +154,14 @@ describe("the packed tarball of holdfast-guard", { skip }, () => {
   });
 
   test("the trace of a simulated world shows the places of the program, without frames of the package", async () => {
-    const program = `import { World } from "holdfast-guard/testing/simulation";
+    const program = `import { createGuard, jwks } from "holdfast-guard";
+      import { World } from "holdfast-guard/testing/simulation";
       const world = new World({ seed: 3, trace: true });
-      const server = world.process("server", ({ listen }) => listen("server.example", () => new Response()));
-      world.process("client", async ({ fetch, sleep }) => {
-        for (;;) {
-          await fetch("http://server.example/", { signal: AbortSignal.timeout(1_000) }).catch(() => null);
-          await sleep(2_000);
-        }
+      world.process("api", async ({ clock, random, fetch, sleep }) => {
+        const keys = jwks("https://id.example/keys", { fetch });
+        createGuard({ issuer: "https://id.example", audience: null, keys, clock, random, warnings: false });
+        for (;;) await sleep(1_000);
       });
-      world.after(1_000, () => server.crash());
       await world.run(5_500);
       for (const line of world.trace) console.log(line);`;
     await writeFile(join(consumer.project, "simulated.mjs"), program);
