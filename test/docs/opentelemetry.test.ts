@@ -16,7 +16,7 @@ function table(heading: string): string[] {
 }
 
 const literals = sources.flatMap((source) =>
-  [...source.matchAll(/"(holdfast\.[a-z_.]+)"(: )?/g)].map(([, name = "", colon]) => ({
+  [...source.matchAll(/(?<!Symbol\.for\()"(holdfast\.[a-z_.]+)"(: )?/g)].map(([, name = "", colon]) => ({
     name,
     isAttribute: colon !== undefined,
   })),
