@@ -10,6 +10,7 @@ import { globSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { parseArgs } from "node:util";
+import { findSystemPrograms } from "./system-programs.ts";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { killAll, listDescendants } from "../test/support/child-processes.ts";
@@ -171,6 +172,7 @@ function printTotals(counts: Counts, startedAt: number): void {
   console.log(`ℹ duration_ms ${performance.now() - startedAt}`);
 }
 
+findSystemPrograms();
 if (flags.explore === true) process.env["TEST_EXAMPLES"] = "all";
 // Hundreds of processes load the same modules. Node keeps them compiled, which halves the start of a service.
 process.env["NODE_COMPILE_CACHE"] ??= resolve("node_modules/.cache/compile");

@@ -5,6 +5,7 @@
  * `node scripts/soak.ts [--short] [--seed 1] [--store SQLite] [--part races]`
  */
 import { parseArgs } from "node:util";
+import { findSystemPrograms } from "./system-programs.ts";
 import { runHealth } from "../test/soak/health.ts";
 import { runKills } from "../test/soak/kills.ts";
 import { runLosses } from "../test/soak/losses.ts";
@@ -19,6 +20,7 @@ import { runRequests } from "../test/soak/requests.ts";
 import { measureRevocations } from "../test/soak/revocations.ts";
 import { noRedis } from "../test/support/redis-servers.ts";
 
+findSystemPrograms();
 const { values: flags } = parseArgs({
   options: {
     /** Takes less than a minute. */

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { findSystemPrograms } from "./system-programs.ts";
 
 /*
  * The tests use real programs. This script installs a missing program from the system's packages when it runs as root and
@@ -16,6 +17,7 @@ const programs: Readonly<Record<string, string>> = {
   promtool: "prometheus",
 };
 
+findSystemPrograms();
 const missing = Object.keys(programs).filter((name) => spawnSync(name, ["-v"]).error !== undefined);
 if (missing.length > 0 && process.getuid?.() === 0) {
   const packages = missing.map((name) => programs[name] ?? name);
