@@ -7,6 +7,7 @@ import { worstStatus, fail, ok, shorten, warn, type Finding, type FindingStatus 
 import { ProviderProbe } from "../provider-probe.ts";
 import { guessPreset } from "./guess-preset.ts";
 import { describeIssuerDifference } from "./issuer-difference.ts";
+import { findGraphToken } from "./known-mistakes.ts";
 import { judgeClaims } from "./judge-claims.ts";
 import { judgeSignature, judgeUnconfiguredSignature } from "./judge-signature.ts";
 import { readToken } from "./read-token.ts";
@@ -30,7 +31,7 @@ export interface TokenReport {
   readonly code: readonly string[];
 }
 
-/** Says what a token is, whether the configured guard accepts it, and what to change. No part of the token is repeated but its issuer, audience, key and scopes. */
+/** Says what a token is, whether the configured guard accepts it, and what to change. No part of the token is repeated but its issuer, audience, key, client and scopes. */
 export async function explainToken(input: string, expected: TokenExpectations): Promise<TokenReport> {
   const read = readToken(input);
   if (read.kind === "unusable") return toReport(read.findings, []);
@@ -39,6 +40,8 @@ export async function explainToken(input: string, expected: TokenExpectations): 
   }
   const { token, text } = read;
   const findings = [...read.findings, describeToken(token), judgeTime(token, expected.toleranceMs)];
+  const forGraph = findGraphToken(token.claims);
+  if (forGraph !== null) return toReport([...findings, forGraph], []);
   const provider = expected.providers.find(({ issuer }) => issuer === token.claims.iss);
   if (provider !== undefined) {
     findings.push(...judgeClaims(token, provider.settings), await judgeSignature(token, provider));

@@ -12,6 +12,7 @@ import {
   okta,
   supabase,
 } from "../../providers/index.ts";
+import { isNamelessServiceAccount } from "./known-mistakes.ts";
 
 type PresetName =
   | "auth0"
@@ -49,6 +50,7 @@ interface PresetPattern {
 
 /** Stands in the code where only the reader knows the value. */
 const UNKNOWN = "your-api";
+const UNKNOWN_ACCOUNT = "your-account@your-project.iam.gserviceaccount.com";
 
 const patterns: readonly PresetPattern[] = [
   {
@@ -69,7 +71,14 @@ const patterns: readonly PresetPattern[] = [
   {
     name: "entra",
     iss: /^https:\/\/(?:login\.microsoftonline\.com|sts\.windows\.net)\/(?<tenant>[\da-f-]{36})(?:\/v2\.0|\/)$/,
-    options: ({ tenant = "" }, audience) => ({ tenant, clientId: audience.replace(/^api:\/\//, "") }),
+    options: ({ tenant = "" }, audience, claims) => {
+      const client = claims["azp"] ?? claims["appid"];
+      return {
+        tenant,
+        clientId: audience.replace(/^api:\/\//, ""),
+        ...(typeof client === "string" && client !== "" && { clients: [client] }),
+      };
+    },
   },
   {
     name: "okta",
@@ -104,10 +113,11 @@ const patterns: readonly PresetPattern[] = [
   {
     name: "google",
     iss: /^(?:https:\/\/)?accounts\.google\.com$/,
-    options: (_, audience, { email }) => ({
-      clientId: audience,
-      ...(typeof email === "string" && email.endsWith(".gserviceaccount.com") && { serviceAccounts: email }),
-    }),
+    options: (_, audience, claims) => {
+      const email = isNamelessServiceAccount(claims) ? UNKNOWN_ACCOUNT : claims["email"];
+      const isAccount = typeof email === "string" && email.endsWith(".gserviceaccount.com");
+      return { clientId: audience, ...(isAccount && { serviceAccounts: email }) };
+    },
   },
   {
     name: "supabase",

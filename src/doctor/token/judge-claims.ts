@@ -9,6 +9,7 @@ import { tokenKind } from "../../jwt/token-kind.ts";
 import { fail, ok, warn, type Finding } from "../finding.ts";
 import { hasPreset } from "./guess-preset.ts";
 import { describeIssuerDifference } from "./issuer-difference.ts";
+import { explainGoogleRefusal } from "./known-mistakes.ts";
 
 type Claims = Readonly<JwtClaims>;
 
@@ -46,6 +47,10 @@ function explainRefusal({ reason, detail }: InvalidVerdict, claims: Claims): Fin
   }
   if (reason === "wrong_audience") {
     return fail(`its ${claim} is ${got}, and ${expected} is expected`, adviseAudience(detail?.got));
+  }
+  if (reason === "missing_claim" || reason === "wrong_claim") {
+    const known = explainGoogleRefusal(claims, claim, got);
+    if (known !== null) return known;
   }
   if (reason === "missing_claim") return fail(`it has no ${claim}`, adviseMissing(claim, claims));
   if (reason === "wrong_claim") {
