@@ -4,9 +4,7 @@ import { startChromium } from "../browser/chromium.ts";
 import type { BrowserSteps } from "../support/walkthrough/follow-page.ts";
 
 /** A visitor of the page of docs/start/keep-a-browser-logged-in.md: what that page tells the reader to do in a browser. */
-export async function openShop(
-  tab: string,
-): Promise<{ readonly steps: BrowserSteps; close(): Promise<void> }> {
+export async function openShop(): Promise<{ readonly steps: BrowserSteps; close(): Promise<void> }> {
   const browser = await startChromium();
   const context = await browser.newContext();
   const first = await context.newPage();
@@ -48,8 +46,6 @@ export async function openShop(
       assert.equal(await second.getByRole("status").textContent(), "");
     },
     "call the API": async (portOf) => {
-      // The page shows an API for tokens only.
-      if (tab !== "Tokens") return;
       await first.getByLabel("Name").fill("ann");
       await first.getByLabel("Password").fill("correct horse battery");
       await first.getByRole("button", { name: "Log in" }).click();

@@ -42,7 +42,7 @@ describe("a reader who follows a page to the letter", { skip }, () => {
       `gets what docs/start/keep-a-browser-logged-in.md says with ${tab}`,
       { skip: noChromium },
       async (t) => {
-        const shop = await openShop(tab);
+        const shop = await openShop();
         t.after(async () => await shop.close());
         await followPage(browserPage, { tab, npmFolder, browserSteps: shop.steps });
       },
