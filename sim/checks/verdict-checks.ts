@@ -79,18 +79,27 @@ const good: VerdictCheck = ({ operation, token, status, seconds }, facts, { plan
     facts.mayEndAt(token.session, token.user) < operation.ended
   )
     return null;
+  if (reason === "revoked" && mayBeUnnumbered(operation, token, facts, plan)) return null;
   const issuedAt = token.expiresAt - plan.lifetimes.accessTokenTtlMs;
-  // A cut-off of an older version has no number, so that it also reaches the tokens of its first seconds.
-  const isUnnumbered = facts
-    .endsOfUser(token.user)
-    .some(({ began, ended }) => began < operation.ended && issuedAt < ended + UNNUMBERED_MS);
-  if (reason === "revoked" && plan.olderServices.length > 0 && isUnnumbered) return null;
   // The clock of the issuer was ahead, so the token is from the future.
   const isFromFuture =
     issuedAt - operation.began > TOLERANCE_MS - clockAllowance(operation, facts) - MARGIN_MS;
   if (reason === "not_yet_valid" && isFromFuture) return null;
   return `a good token was refused as ${String(reason)}, ${seconds(leftMs)} before its expiry`;
 };
+
+/** A cut-off of an older version has no number, so that it also reaches the tokens of its first seconds. */
+function mayBeUnnumbered(
+  operation: RecordedOperation,
+  token: IssuedToken,
+  facts: Facts,
+  { olderServices, lifetimes }: RunHistory["plan"],
+): boolean {
+  const issuedAt = token.expiresAt - lifetimes.accessTokenTtlMs;
+  const isInReach = ({ began, ended }: { began: number; ended: number }) =>
+    began < operation.ended && issuedAt < ended + UNNUMBERED_MS;
+  return olderServices.length > 0 && facts.endsOfUser(token.user).some(isInReach);
+}
 
 /**
  * Whether the clock of the guard is ahead, and has been for so long that the guard believes it. A guard never believes the
@@ -162,6 +171,8 @@ export function checkVerdicts(facts: Facts, run: RunHistory): Violation[] {
     }
     const place = `${String(call["guard"])} ${String(call["life"])} ${token.session}`;
     if (status === "invalid" && answer["reason"] === "revoked") {
+      // The session lives on when a cut-off without a number reached only its first token.
+      if (mayBeUnnumbered(operation, token, facts, run.plan)) continue;
       told.set(place, Math.min(told.get(place) ?? Infinity, ended));
     } else if (status === "valid" && began > (told.get(place) ?? Infinity)) {
       add(

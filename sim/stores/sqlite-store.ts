@@ -2,6 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../../src/core/clock.ts";
 import type { Entropy } from "../../src/core/entropy.ts";
 import { SqliteConnection } from "../../src/stores/sqlite/connection.ts";
+import { isBusy } from "../../src/stores/sqlite/errors.ts";
 import { createLogEpoch } from "../../src/stores/sqlite/open.ts";
 import { assembleStore } from "../../src/stores/sqlite/store.ts";
 import type { Store } from "../../src/stores/store.ts";
@@ -72,9 +73,18 @@ export function openSimulatedSqliteStore(
   };
 }
 
-/** Takes the lock for writes, as another process does. The returned function releases it. */
+/**
+ * Takes the lock for writes, as another process does. The returned function releases it. Nothing happens while an earlier
+ * fault of this kind still has the lock.
+ */
 export function lockFile({ file }: SimulatedDisk): () => void {
   const other = new DatabaseSync(file, { timeout: 0 });
-  other.exec("BEGIN IMMEDIATE");
+  try {
+    other.exec("BEGIN IMMEDIATE");
+  } catch (error) {
+    other.close();
+    if (!isBusy(error)) throw error;
+    return () => undefined;
+  }
   return () => other.close();
 }

@@ -45,8 +45,8 @@ class WrittenHistory {
   }
 
   /** The names of the checks that fail, each once. */
-  failures(): string[] {
-    const violations = runChecks({ plan, history: this.history, startedAt: 0 });
+  failures(olderServices: readonly string[] = []): string[] {
+    const violations = runChecks({ plan: { ...plan, olderServices }, history: this.history, startedAt: 0 });
     return [...new Set(violations.map(({ check }) => check))];
   }
 }
@@ -206,4 +206,24 @@ test("a guard may believe a clock that is ahead at once when it has believed the
   assert.deepEqual(steps(3_600_000, 90_000).failures(), []);
   assert.deepEqual(steps(7_200_000, 90_000).failures(), ["an outage is never invalid"]);
   assert.deepEqual(steps(3_600_000, 30_000).failures(), ["an outage is never invalid"], "never believed");
+});
+
+test("a cut-off without a number may refuse the first token of a session that lives on", () => {
+  const second = { token: "a2" };
+  const written = new WrittenHistory()
+    .call(0, "end subject", { user: "ann" }, { status: 204 })
+    .login()
+    .verdict(2_000, refused("revoked"))
+    .refresh(60_000, "owner", "r1", {
+      status: 200,
+      session: "s",
+      refresh: "r2",
+      access: "a2",
+      expiresAt: 360_000,
+    })
+    .verdict(61_000, valid, second);
+  assert.deepEqual(written.failures(["service-1"]), []);
+  assert.ok(written.failures().includes("revoked stays revoked"));
+  written.verdict(70_000, refused("revoked"), second).verdict(71_000, valid, second);
+  assert.ok(written.failures(["service-1"]).includes("revoked stays revoked"));
 });
