@@ -90,12 +90,11 @@ export function drawPlan(seed: number, minutes: number): Plan {
   const lifetimes = drawLifetimes(draw);
   const faultyMs = minutes * MINUTE;
   const isCalm = draw.chance(0.2);
-  return {
+  const plan = {
     seed,
     faultyMs,
     quietMs: QUIET_MS,
     services,
-    olderServices: drawOlder(new Draw(seededRandom(mixSeed(seed, "older"))), services),
     guards,
     servicePollMs: draw.pick([250, 2_000, 5_000, 5_000]),
     lifetimes,
@@ -125,6 +124,10 @@ export function drawPlan(seed: number, minutes: number): Plan {
       conflictMs: lifetimes.conflictMs,
     }),
   };
+  // Under a clock that was set ahead, a cut-off without a number refuses later logins, too, as it always did.
+  const hasClockSteps = plan.faults.some(({ kind }) => kind === "clock step");
+  const older = hasClockSteps ? [] : drawOlder(new Draw(seededRandom(mixSeed(seed, "older"))), services);
+  return { ...plan, olderServices: older };
 }
 
 /** In a rolling update some services are of an older version, while all guards are of this one. */

@@ -8,6 +8,10 @@ const CLOCK_SLACK_MS = 5_000;
 /** Clocks of guards may run this much slower than true time. */
 export const DRIFT = 0.002;
 const MARGIN_MS = 50;
+/** A guard follows smaller differences of its two clocks only together. */
+const FOLLOWED_DRIFT_MS = 100;
+/** A guard remembers for this long that its authority has called a token inactive. */
+const REMEMBERED_MS = 300_000;
 /** No answer takes longer than this from its `iat` to the client. */
 const LONGEST_ANSWER_MS = 30_000;
 /** A guard accepts that its clock was stepped ahead after a minute (docs/outages/faults.md, fault 34). */
@@ -35,15 +39,20 @@ export function clockAllowance(
 ): number {
   const [error, startError] = [Number(call["clockErrorMs"] ?? 0), Number(call["startErrorMs"] ?? 0)];
   const small = Math.abs(error - startError) <= CLOCK_SLACK_MS ? Math.abs(error - startError) : 0;
-  // While the wall clock is behind, only the monotonic clock tells the time, and a suspend stops it.
+  // While the wall clock is behind, only the monotonic clock tells the time, and a suspend stops it. A guard notices a
+  // suspend at its next decision, and believes the time after it a minute later.
   const back = clockSteps.find(
     ({ process, ms, began: from, ended }) =>
       process === call["guard"] && ms < 0 && from < began && began < ended,
   );
   const missed = suspends.filter(
-    ({ process, ended }) => back !== undefined && process === call["guard"] && ended > back.began,
+    ({ process, ended }) =>
+      back !== undefined && process === call["guard"] && ended > back.began - 2 * STEP_ACCEPTED_AFTER_MS,
   );
-  return Math.abs(startError) + small + missed.reduce((sum, { ms }) => sum + ms, 0);
+  // Until the step, the guard follows the drift of its clock, at most FOLLOWED_DRIFT_MS late.
+  const drift =
+    back === undefined ? 0 : FOLLOWED_DRIFT_MS + DRIFT * (began - back.began + 2 * STEP_ACCEPTED_AFTER_MS);
+  return Math.abs(startError) + small + drift + missed.reduce((sum, { ms }) => sum + ms, 0);
 }
 
 /** When the token expires in true time. The issuer may have set `exp` by a clock that was behind. */
@@ -79,7 +88,7 @@ const good: VerdictCheck = ({ operation, token, status, seconds }, facts, { plan
     facts.mayEndAt(token.session, token.user) < operation.ended
   )
     return null;
-  if (reason === "revoked" && mayBeUnnumbered(operation, token, facts, plan)) return null;
+  if (reason === "revoked" && mayRefuseLiveSession(operation, token, facts, plan)) return null;
   const issuedAt = token.expiresAt - plan.lifetimes.accessTokenTtlMs;
   // The clock of the issuer was ahead, so the token is from the future.
   const isFromFuture =
@@ -87,6 +96,39 @@ const good: VerdictCheck = ({ operation, token, status, seconds }, facts, { plan
   if (reason === "not_yet_valid" && isFromFuture) return null;
   return `a good token was refused as ${String(reason)}, ${seconds(leftMs)} before its expiry`;
 };
+
+/** Whether a guard may call a token revoked although its session lives on. */
+function mayRefuseLiveSession(
+  operation: RecordedOperation,
+  token: IssuedToken,
+  facts: Facts,
+  plan: RunHistory["plan"],
+): boolean {
+  const leftMs = token.expiresAt - operation.ended - clockAllowance(operation, facts);
+  return (
+    mayBeUnnumbered(operation, token, facts, plan) || authorityMayBeAhead(operation, leftMs, facts, plan)
+  );
+}
+
+/** An authority whose clock is ahead by more than the token has left calls the token inactive. */
+function authorityMayBeAhead(
+  { call, began, ended }: RecordedOperation,
+  leftMs: number,
+  { clockSteps }: Facts,
+  { guards, services }: RunHistory["plan"],
+): boolean {
+  const asks = guards.some(({ name, hasAuthority }) => name === call["guard"] && hasAuthority);
+  return (
+    asks &&
+    clockSteps.some(
+      (step) =>
+        services.includes(step.process) &&
+        step.ms > leftMs - MARGIN_MS &&
+        step.began < ended &&
+        began < step.ended + REMEMBERED_MS,
+    )
+  );
+}
 
 /** A cut-off of an older version has no number, so that it also reaches the tokens of its first seconds. */
 function mayBeUnnumbered(
@@ -171,8 +213,7 @@ export function checkVerdicts(facts: Facts, run: RunHistory): Violation[] {
     }
     const place = `${String(call["guard"])} ${String(call["life"])} ${token.session}`;
     if (status === "invalid" && answer["reason"] === "revoked") {
-      // The session lives on when a cut-off without a number reached only its first token.
-      if (mayBeUnnumbered(operation, token, facts, run.plan)) continue;
+      if (mayRefuseLiveSession(operation, token, facts, run.plan)) continue;
       told.set(place, Math.min(told.get(place) ?? Infinity, ended));
     } else if (status === "valid" && began > (told.get(place) ?? Infinity)) {
       add(
