@@ -48,7 +48,7 @@ test("a failure after a promise names its test", async (t) => {
 });
 
 test("a file fails when a promise rejects that no test awaits", async (t) => {
-  const pause = "await new Promise((resolve) => setTimeout(resolve, 10));";
+  const pause = "await new Promise((resolve) => setImmediate(resolve));";
   const { code, out } = await runFile(t, `void Promise.reject(new Error("expected")); ${pause}`);
   assert.equal(code, 1);
   assert.match(out, /expected/);
@@ -60,11 +60,8 @@ test("a file passes when nothing fails", async (t) => {
 });
 
 test("an error in a timer fails the test that started the timer", async (t) => {
-  const timer = 'setTimeout(() => { throw new Error("expected"); }, 10);';
-  const { code, out } = await runFile(
-    t,
-    `${timer} await new Promise((resolve) => setTimeout(resolve, 200));`,
-  );
+  const timer = 'setTimeout(() => { setImmediate(resolve); throw new Error("expected"); })';
+  const { code, out } = await runFile(t, `await new Promise((resolve) => ${timer});`);
   assert.equal(code, 1);
   assert.match(out, /not ok 1 - the test/);
 });
