@@ -7,6 +7,7 @@ import { HealthMonitor } from "../../../src/server/health/health-monitor.ts";
 import type { Service } from "../../../src/server/service.ts";
 import { FakeClock } from "../../../src/testing/index.ts";
 import { composedService, samplerOptions } from "./composed-service.ts";
+import { failingAuthority } from "./failing-authority.ts";
 
 const roles = new Set(["issuer", "gateway"] as const);
 
@@ -27,16 +28,7 @@ async function stateWithFailingAuthority(
   const status = service.guard.status();
   const [own] = status.issuers;
   assert.ok(own !== undefined);
-  const authority = {
-    kind: "introspection",
-    breaker: "open",
-    failingMs: 39_000,
-    retryAfterMs: 0,
-    softTimeoutMs: 80,
-    inFlight: 0,
-    cause,
-    lastError,
-  } as const;
+  const authority = failingAuthority({ cause, lastError });
   const foreign = { ...own, issuer: "https://other.example", state: "unavailable", authority } as const;
   const ailing: GuardStatus = { ...status, issuers: [own, foreign] };
   const sampler = startSampler(

@@ -4,6 +4,7 @@ import { describeOutcomes } from "../../../src/server/dashboard/outcome-words.ts
 import { HealthMonitor } from "../../../src/server/health/health-monitor.ts";
 import { FakeClock } from "../../../src/testing/index.ts";
 import { composedService } from "./composed-service.ts";
+import { failingAuthority } from "./failing-authority.ts";
 
 const roles = new Set(["issuer", "gateway"] as const);
 
@@ -36,16 +37,10 @@ test("law 10: tokens of a provider without its authority are answered", async (t
   const status = service.guard.status();
   const [own] = status.issuers;
   assert.ok(own !== undefined);
-  const authority = {
-    kind: "introspection",
-    breaker: "open",
-    failingMs: 39_000,
-    retryAfterMs: 0,
-    softTimeoutMs: 80,
-    inFlight: 0,
+  const authority = failingAuthority({
     cause: "authority_misconfigured",
     lastError: "the authority answered 401",
-  } as const;
+  });
   const foreign = { ...own, issuer: "https://other.example", state: "degraded", authority } as const;
   const ailing = { ...status, issuers: [own, foreign] };
   const guard = { ...service.guard, status: () => ailing };
@@ -66,16 +61,7 @@ test("law 10: not all tokens of a provider are called 503 while some pass from m
   const [own] = status.issuers;
   assert.ok(own !== undefined);
   const told = async (failingMs: number, remembered: number, usable = true) => {
-    const authority = {
-      kind: "introspection",
-      breaker: "open",
-      failingMs,
-      retryAfterMs: 0,
-      softTimeoutMs: 80,
-      inFlight: 0,
-      cause: "authority_unavailable",
-      lastError: "the authority answered 500",
-    } as const;
+    const authority = failingAuthority({ failingMs, lastError: "the authority answered 500" });
     const keys = { ...own.keys, usable };
     const foreign = {
       ...own,

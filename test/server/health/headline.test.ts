@@ -8,6 +8,7 @@ import { runbookSections } from "../../../src/server/health/runbook.ts";
 import type { ComponentHealth } from "../../../src/server/health/service-health.ts";
 import { FakeClock } from "../../../src/testing/index.ts";
 import { composedService } from "../dashboard/composed-service.ts";
+import { failingAuthority } from "../dashboard/failing-authority.ts";
 
 const NOW = Date.UTC(2030, 0, 1);
 const roles = new Set(["issuer", "gateway"] as const);
@@ -68,16 +69,7 @@ test("a headline says how long a fault has lasted, and how much time is left", a
   const facts = await wellFacts(t);
   const [own] = facts.guard.issuers;
   assert.ok(own !== undefined);
-  const authority = {
-    kind: "introspection",
-    breaker: "open",
-    failingMs: 240_000,
-    retryAfterMs: 0,
-    softTimeoutMs: 80,
-    inFlight: 0,
-    cause: "authority_unavailable",
-    lastError: "timeout",
-  } as const;
+  const authority = failingAuthority({ failingMs: 240_000 });
   const foreign = { ...own, issuer: provider, state: "degraded", authority } as const;
   const ailing = withComponents(
     { ...facts, guard: { ...facts.guard, issuers: [own, foreign] } },
@@ -106,16 +98,7 @@ test("law 10: without degraded mode, a headline says how long remembered tokens 
   const [own] = facts.guard.issuers;
   assert.ok(own !== undefined);
   const told = (failingMs: number, remembered: number, usable = true) => {
-    const authority = {
-      kind: "introspection",
-      breaker: "open",
-      failingMs,
-      retryAfterMs: 0,
-      softTimeoutMs: 80,
-      inFlight: 0,
-      cause: "authority_unavailable",
-      lastError: "timeout",
-    } as const;
+    const authority = failingAuthority({ failingMs });
     const keys = { ...own.keys, usable, lastError: usable ? null : "openid-configuration answered 503" };
     const foreign = { ...own, issuer: provider, state: "unavailable", keys, authority } as const;
     const memory = { ...facts.guard.memory, valid: { ...facts.guard.memory.valid, size: remembered } };
@@ -145,16 +128,7 @@ test("a headline tells an authority that answers with an error from one that doe
   const [own] = facts.guard.issuers;
   assert.ok(own !== undefined);
   const told = (cause: "authority_misconfigured" | "authority_unavailable", lastError: string) => {
-    const authority = {
-      kind: "introspection",
-      breaker: "open",
-      failingMs: 39_000,
-      retryAfterMs: 0,
-      softTimeoutMs: 80,
-      inFlight: 0,
-      cause,
-      lastError,
-    } as const;
+    const authority = failingAuthority({ cause, lastError });
     const foreign = { ...own, issuer: provider, state: "unavailable", authority } as const;
     const ailing = { ...facts, guard: { ...facts.guard, issuers: [own, foreign] } };
     const component = failing({ outcomes: { providerTokens: "unavailable" } });
