@@ -31,7 +31,7 @@ const marks = {
   state: "function render()",
   login: "async function logIn",
   socket: "auth.connect(",
-  cookies: `mode: "cookie" });`,
+  cookies: `mode: "cookie",`,
   storage: "declare const disk",
   react: "createRoot(",
 };
@@ -75,6 +75,7 @@ describe("a snippet of the client's documentation, in Chromium", { skip: noChrom
     const script =
       language === "html" ? (/<script type="module">([^]*)<\/script>/.exec(code)?.[1] ?? "") : code;
     const addresses: readonly [string, string][] = [
+      ["https://id.example.com:8443", site.api],
       ["https://id.example.com", site.id],
       ["http://127.0.0.1:4180", site.id],
       ["/holdfast/index.js", "holdfast/client"],
