@@ -1,5 +1,6 @@
 import { TOLERANCE_MS } from "../plan.ts";
 import type { Facts, IssuedToken } from "./facts.ts";
+import { mayRefuseLiveSession } from "./live-session-refusals.ts";
 import type { RecordedOperation, RunHistory } from "./run-history.ts";
 import type { Violation } from "./violation.ts";
 
@@ -10,17 +11,12 @@ export const DRIFT = 0.002;
 const MARGIN_MS = 50;
 /** A guard follows smaller differences of its two clocks only together. */
 const FOLLOWED_DRIFT_MS = 100;
-/** A guard remembers for this long that its authority has called a token inactive. */
-const REMEMBERED_MS = 300_000;
 /** No answer takes longer than this from its `iat` to the client. */
 const LONGEST_ANSWER_MS = 30_000;
 /** A guard accepts that its clock was stepped ahead after a minute (docs/outages/faults.md, fault 34). */
 const STEP_ACCEPTED_AFTER_MS = 55_000;
 /** Two steps lead to the same time when they differ by less, which is what drift adds in a run. */
 const SAME_STEP_MS = 10_000;
-
-/** A cut-off without a number reaches the tokens that were issued in the second of the cut-off, by any clock. */
-const UNNUMBERED_MS = 5_000;
 
 /** A decision of a guard about a token that a client got. */
 interface Decision {
@@ -96,52 +92,6 @@ const good: VerdictCheck = ({ operation, token, status, seconds }, facts, { plan
   if (reason === "not_yet_valid" && isFromFuture) return null;
   return `a good token was refused as ${String(reason)}, ${seconds(leftMs)} before its expiry`;
 };
-
-/** Whether a guard may call a token revoked although its session lives on. */
-function mayRefuseLiveSession(
-  operation: RecordedOperation,
-  token: IssuedToken,
-  facts: Facts,
-  plan: RunHistory["plan"],
-): boolean {
-  const leftMs = token.expiresAt - operation.ended - clockAllowance(operation, facts);
-  return (
-    mayBeUnnumbered(operation, token, facts, plan) || authorityMayBeAhead(operation, leftMs, facts, plan)
-  );
-}
-
-/** An authority whose clock is ahead by more than the token has left calls the token inactive. */
-function authorityMayBeAhead(
-  { call, began, ended }: RecordedOperation,
-  leftMs: number,
-  { clockSteps }: Facts,
-  { guards, services }: RunHistory["plan"],
-): boolean {
-  const asks = guards.some(({ name, hasAuthority }) => name === call["guard"] && hasAuthority);
-  return (
-    asks &&
-    clockSteps.some(
-      (step) =>
-        services.includes(step.process) &&
-        step.ms > leftMs - MARGIN_MS &&
-        step.began < ended &&
-        began < step.ended + REMEMBERED_MS,
-    )
-  );
-}
-
-/** A cut-off of an older version has no number, so that it also reaches the tokens of its first seconds. */
-function mayBeUnnumbered(
-  operation: RecordedOperation,
-  token: IssuedToken,
-  facts: Facts,
-  { olderServices, lifetimes }: RunHistory["plan"],
-): boolean {
-  const issuedAt = token.expiresAt - lifetimes.accessTokenTtlMs;
-  const isInReach = ({ began, ended }: { began: number; ended: number }) =>
-    began < operation.ended && issuedAt < ended + UNNUMBERED_MS;
-  return olderServices.length > 0 && facts.endsOfUser(token.user).some(isInReach);
-}
 
 /**
  * Whether the clock of the guard is ahead, and has been for so long that the guard believes it. A guard never believes the

@@ -144,7 +144,7 @@ function createContext(settings: GuardSettings): PipelineContext {
     ...settings,
     sharedCache,
     guardedIssuers: new GuardedIssuers(settings, sharedCache),
-    clockMonitor: new ClockMonitor(clock, onStep),
+    clockMonitor: new ClockMonitor(clock, toleranceMs, onStep),
     headerMemo: new HeaderMemo(),
     resultCache: new ResultCache({ maxBytes, ttlMs, toleranceMs, clock }),
     verificationPool: new VerificationPool({}, clock),

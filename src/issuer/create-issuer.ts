@@ -25,6 +25,7 @@ import { SourceAlarm } from "./sessions/source-alarm.ts";
 import { SharedAttempts } from "./sessions/shared-attempts.ts";
 import { sessionsOf } from "./sessions/sessions-api.ts";
 import { endSession } from "./sessions/sessions.ts";
+import { TokensAfterStep } from "./sessions/tokens-after-step.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
 import { StoreOutage } from "./store/store-outage.ts";
 import { forgetSecrets, SecretCheck } from "./store/secret-marker.ts";
@@ -87,6 +88,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
     revocations: {
       ...store.revocations,
       tokenAccepted: (claims) => ctx.arrivals.recordAccessToken(claims),
+      isIssuedAfterStep: (claims) => ctx.tokensAfterStep.has(claims),
     },
     sessions: sessionsOf(ctx, afterReady),
     users: usersOf(ctx, afterReady),
@@ -147,7 +149,12 @@ function createParts(options: IssuerOptions): IssuerParts {
     tracing: config.tracing,
   });
   const parts = { config, secrets, store, clock, entropy, counts, ...recorder };
-  const base = { ...parts, acceptance: new AcceptancePeriod(parts), storeTime: new StoreTime(parts) };
+  const base = {
+    ...parts,
+    acceptance: new AcceptancePeriod(parts),
+    storeTime: new StoreTime(parts),
+    tokensAfterStep: new TokensAfterStep(clock),
+  };
   const keys = new SigningKeys(base);
   const passwords = new PasswordHasher(clock, entropy);
   const arrivals = new ArrivalSigns(base);

@@ -8,6 +8,7 @@ import { EventBudget } from "./event-budget.ts";
 import type { AcceptancePeriod } from "./acceptance.ts";
 import type { IssuerConfig } from "./config.ts";
 import type { Secrets } from "./secret-keys.ts";
+import type { TokensAfterStep } from "./sessions/tokens-after-step.ts";
 import type { StoreTime } from "./store/store-time.ts";
 
 /** Settings and dependencies that every part of an issuer shares. */
@@ -20,6 +21,7 @@ export interface IssuerBase extends EventRecorder {
   readonly counts: IssuerCounts;
   readonly acceptance: AcceptancePeriod;
   readonly storeTime: StoreTime;
+  readonly tokensAfterStep: TokensAfterStep;
 }
 
 /** An outcome without `unavailable`: failures are thrown inside the issuer, and `createIssuer` turns them into outcomes. */

@@ -90,10 +90,18 @@ export interface RevocationFeed {
    * that the client has the token (law 8). Errors are ignored.
    */
   tokenAccepted?(claims: Readonly<JwtClaims>): void;
+  /**
+   * Whether an issuer in the same process issued the token after its wall clock was set back. A guard asks it about a
+   * token whose `iat` lies in the time that the clock shows twice.
+   */
+  isIssuedAfterStep?(claims: Readonly<JwtClaims>): boolean;
 }
 
 /** The log of revocations. Sequence numbers are contiguous, and each entry's `chain` covers its predecessor. */
-export interface RevocationLog extends Omit<RevocationFeed, "snapshotTimeoutMs" | "tokenAccepted"> {
+export interface RevocationLog extends Omit<
+  RevocationFeed,
+  "snapshotTimeoutMs" | "tokenAccepted" | "isIssuedAfterStep"
+> {
   /**
    * Appends a revocation and returns its entry. For a subject, the entry's `before` is at least the store's time in
    * seconds, rounded up. It is also at least the newest `iat` of the subject and `before` of its last cut-off.

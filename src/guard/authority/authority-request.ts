@@ -7,6 +7,7 @@ import { freezeAndCount } from "../../jwt/strict-json.ts";
 import { abortable, withDeadline } from "../../resilience/deadline.ts";
 import { describeError } from "../emit.ts";
 import { fetchJson, type JsonResponse } from "../fetch-json.ts";
+import { reportServerDate } from "../server-date.ts";
 import { readRetryAfterMs } from "../retry-after.ts";
 import type { AuthorityAnswer, AuthorityContext, AuthoritySource } from "./authority.ts";
 import type { AuthoritySettings } from "./settings.ts";
@@ -170,6 +171,7 @@ async function sendAuthorityRequest(
   try {
     const credentials = await settings.authentication(context);
     isSent = true;
+    const sentAt = context.clock.monotonic();
     const response = await fetchJson(settings.url, {
       ...settings,
       what: ANSWER_LABEL,
@@ -182,6 +184,7 @@ async function sendAuthorityRequest(
       body: protocol.encodeBody({ token, ...credentials.body }),
       signal,
     });
+    reportServerDate(context, response, sentAt);
     context.tracing?.annotate({ "http.response.status_code": response.status });
     return response.status === 200 ? readBody(protocol, response.json) : readFailure(response, context.clock);
   } catch (error) {

@@ -4,6 +4,7 @@ import type { Entropy } from "../../core/entropy.ts";
 import type { JwtClaims, UnavailableVerdict } from "../../core/verdict.ts";
 import type { Lane } from "../../resilience/two-lane-bulkhead.ts";
 import type { GuardEventSource } from "../emit.ts";
+import type { ServerDate } from "../server-date.ts";
 import type { QuestionScope } from "./settings.ts";
 
 /** The arguments that a guard opens an authority with. */
@@ -16,6 +17,8 @@ export interface AuthorityContext extends GuardEventSource {
   readonly entropy?: Entropy;
   /** Counts the requests, for the metrics of the guard. `undefined` outside of a guard. */
   readonly requests?: Pick<RequestCounts, "record">;
+  /** Called with the time that each successful response shows. `undefined` outside of a guard. */
+  readonly onServerDate?: (date: ServerDate) => void;
 }
 
 /**

@@ -8,6 +8,7 @@ import { DegradedMonitor } from "./degraded-monitor.ts";
 import type { GuardEventSource } from "../emit.ts";
 import { RevocationFollower } from "../revocations/follower.ts";
 import { RevocationView } from "../revocations/view.ts";
+import { ServerClock } from "../server-date.ts";
 import type { GuardSettings } from "../settings.ts";
 import { ScopeSets } from "./scope-sets.ts";
 import { policyDigest } from "../shared/policy-digest.ts";
@@ -15,7 +16,7 @@ import { IssuerSharedCache } from "../shared/issuer-shared-cache.ts";
 import type { SharedCache } from "../shared/shared-cache.ts";
 import type { HostRequests } from "../keys/host-limits.ts";
 import type { IssuerSettings } from "../issuer-settings.ts";
-import type { Snapshots } from "../../stores/store.ts";
+import type { RevocationFeed, Snapshots } from "../../stores/store.ts";
 import { ViewSnapshot, type ViewSnapshotOptions } from "../revocations/snapshot.ts";
 
 /**
@@ -41,6 +42,10 @@ export interface GuardedIssuer extends Pick<IssuerSettings, "claimsPolicy"> {
   readonly revocationFollower: RevocationFollower | undefined;
   /** Tells the issuer in the same process about a token that was verified for the first time. */
   readonly tokenAccepted: ((claims: Readonly<JwtClaims>) => void) | undefined;
+  /** Asks the issuer in the same process. `undefined` when the issuer is elsewhere. */
+  readonly isIssuedAfterStep: ((claims: Readonly<JwtClaims>) => boolean) | undefined;
+  /** The clock of the server of the keys, or of the authority. */
+  readonly serverClock: ServerClock;
   /** Keeps the view across restarts. `undefined` without a place for snapshots, or when there is nothing to revoke by. */
   readonly revocationSnapshot: ViewSnapshot | undefined;
   readonly degradedMonitor: DegradedMonitor;
@@ -87,7 +92,8 @@ export function openGuardedIssuer(
   const follower =
     revocationFeed &&
     new RevocationFollower({ source, feed: revocationFeed, view, pollMs, maxAgeMs, clock, random });
-  const common = { ...source, clock, random, entropy };
+  const serverClock = new ServerClock();
+  const common = { ...source, clock, random, entropy, onServerDate: serverClock.record };
   const keyring = issuer.keys.open({ ...common, algorithms, snapshots, hosts, requests: keyRequests });
   const identity = issuer.authority?.identity;
   const authority = issuer.authority?.open({ ...common, requests: authorityRequests });
@@ -110,7 +116,8 @@ export function openGuardedIssuer(
     opaquePattern: issuer.authority?.opaque ?? null,
     revocationView: view,
     revocationFollower: follower,
-    tokenAccepted: revocationFeed?.tokenAccepted?.bind(revocationFeed),
+    ...issuerMethods(revocationFeed),
+    serverClock,
     revocationSnapshot: openSnapshot(issuer, snapshots, { source, view, follower, clock, entropy }),
     degradedMonitor: new DegradedMonitor(source, clock),
     scopeSets: new ScopeSets(issuer.scopesFrom),
@@ -119,6 +126,16 @@ export function openGuardedIssuer(
     authorityRequests,
     onVerified,
     isRetired: false,
+  };
+}
+
+/** The methods of an issuer in the same process. */
+function issuerMethods(
+  feed: RevocationFeed | undefined,
+): Pick<GuardedIssuer, "tokenAccepted" | "isIssuedAfterStep"> {
+  return {
+    tokenAccepted: feed?.tokenAccepted?.bind(feed),
+    isIssuedAfterStep: feed?.isIssuedAfterStep?.bind(feed),
   };
 }
 

@@ -9,6 +9,7 @@ import {
 import { jitter } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { fetchJson, type JsonResponse } from "../fetch-json.ts";
+import { reportServerDate } from "../server-date.ts";
 import { recordKeyFetch } from "../metrics/record-request.ts";
 import { readRetryAfterMs } from "../retry-after.ts";
 import { cachedForMs, maxAgeMs } from "./cache-control.ts";
@@ -101,8 +102,12 @@ async function fetchWithSpan(
   const fetchWithin = async (until: AbortSignal) => {
     const url = await location.resolveUrl(until);
     hosts?.throwIfPaused(url);
-    const fetchOnce = async () =>
-      await fetchJson(url, { ...settings, headers, what, bypassCaches, signal: until });
+    const fetchOnce = async () => {
+      const sentAt = clock.monotonic();
+      const answer = await fetchJson(url, { ...settings, headers, what, bypassCaches, signal: until });
+      reportServerDate(context, answer, sentAt);
+      return answer;
+    };
     const response = repeats ? await repeatOnce(fetchOnce, until) : await fetchOnce();
     return { url, ...response };
   };

@@ -6,6 +6,7 @@ import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
 import type { Snapshots } from "../../stores/store.ts";
 import type { GuardEventSource } from "../emit.ts";
+import type { ServerDate } from "../server-date.ts";
 import type { HostRequests } from "./host-limits.ts";
 
 /** The arguments that a guard opens a key source with. */
@@ -23,6 +24,8 @@ export interface KeyContext extends GuardEventSource {
   readonly hosts?: HostRequests | undefined;
   /** Counts the requests, for the metrics of the guard. `undefined` outside of a guard. */
   readonly requests?: Pick<RequestCounts, "record">;
+  /** Called with the time that each successful response shows. `undefined` outside of a guard. */
+  readonly onServerDate?: (date: ServerDate) => void;
 }
 
 /**

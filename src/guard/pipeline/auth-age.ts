@@ -46,7 +46,7 @@ export function checkAuthAge(
   const isRecent = isRecentAt(now.wall);
   const isCertain =
     stepMs === 0 ||
-    clockMonitor.isIssuedAfterStep(authTime, guardedIssuer) ||
+    clockMonitor.isIssuedAfterStep(authTime, guardedIssuer, now) ||
     isRecentAt(now.wall - stepMs) === isRecent;
   if (!isCertain) return unavailableVerdict("clock_uncertain", clockMonitor.acceptedInMs(now) || undefined);
   return isRecent ? null : refusal;

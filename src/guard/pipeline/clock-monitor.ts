@@ -1,13 +1,19 @@
 import { readClock, type Clock, type Instant } from "../../core/clock.ts";
+import type { ServerClock } from "../server-date.ts";
 
 /** A difference of at least this is a clock step. A smaller one is drift, and the monitor follows it. */
 const STEP_MS = 1_000;
 /** Drift below this is not worth an update. */
 const DRIFT_MS = 100;
-/** An idle guard does not see when a step happened. The step is taken to be at most this old. */
-const MAX_UNOBSERVED_MS = 60_000;
 /** A step ahead is accepted after this long. Its usual cause is a machine that was suspended. */
 const ACCEPTED_AFTER_MS = 60_000;
+/**
+ * After a longer step back, the guard believes tokens that were issued this long after the new time. Until then, a token
+ * of an issuer whose clock did not go back would have shown that the step is wrong.
+ */
+const MAX_REPEATED_MS = 300_000;
+/** The monotonic clock gains or loses less than one millisecond in so many. */
+const DRIFT_DIVISOR = 1_000;
 
 /** A clock step that is not accepted. */
 interface ClockStep {
@@ -15,34 +21,44 @@ interface ClockStep {
   readonly ms: number;
   /** Monotonic time when the guard noticed the step. */
   readonly noticedAt: number;
-  /** The earliest wall-clock time after the step, in epoch milliseconds. */
-  readonly earliestWallMs: number;
   /** The latest time before the step, in epoch milliseconds. */
   readonly latestBeforeMs: number;
+  /** The end of the time in which a token with that `iat` may be from before the step, in epoch milliseconds. */
+  readonly repeatedUntilMs: number;
   /** The issuers with a token that shows that their clock did not go back. */
   readonly refutedBy: WeakSet<object>;
+}
+
+/** What the monitor asks about an issuer. */
+export interface IssuerWithClock {
+  readonly serverClock: Pick<ServerClock, "last">;
 }
 
 /**
  * Compares the wall clock with the monotonic clock. While they disagree, the guard cannot know which one is right.
  *
  * A step ahead is accepted after a minute, because a clock that is ahead can only refuse tokens. A step back is never
- * accepted, because it would revive expired tokens. A token that was issued after the step shows that the clock of its
- * issuer agrees with the wall clock. After a step back, a token from the future of the wall clock shows the opposite:
- * other tokens of this issuer may be old, although they look as if they were issued after the step.
+ * accepted, because it would revive expired tokens. Only these tokens expire by the wall clock afterwards:
+ *
+ * - the tokens of an issuer whose responses show that its clock agrees with the wall clock, and not with the time before
+ * - the tokens that were issued after the time that the wall clock shows twice
+ *
+ * A token from the future of the wall clock shows that the clock of its issuer did not go back. Other tokens of this issuer
+ * may then be old, although they look as if they were issued after the step.
  */
 export class ClockMonitor {
   readonly #onStep: (stepMs: number) => void;
+  readonly #toleranceMs: number;
   /** Wall minus monotonic time while both agreed. */
   #offset: number;
   #step: ClockStep | null = null;
-  /** The monotonic time when both agreed last, updated every 100 ms at most. */
-  #agreedAt: number;
+  /** Monotonic time of the last step ahead. The monotonic clock tells nothing about the time before a suspend. */
+  #suspendedAt = -Infinity;
 
-  constructor(clock: Clock, onStep: (stepMs: number) => void) {
+  constructor(clock: Clock, toleranceMs: number, onStep: (stepMs: number) => void) {
     const { wall, monotonic } = readClock(clock);
     this.#offset = wall - monotonic;
-    this.#agreedAt = monotonic;
+    this.#toleranceMs = toleranceMs;
     this.#onStep = onStep;
   }
 
@@ -50,26 +66,30 @@ export class ClockMonitor {
   steppedMs({ wall, monotonic }: Instant): number {
     const step = wall - monotonic - this.#offset;
     if (step > -DRIFT_MS && step < DRIFT_MS) {
-      // This runs on every hit, so it writes only every 100 ms.
-      if (monotonic - this.#agreedAt >= DRIFT_MS) this.#agreedAt = monotonic;
       this.#step = null;
       return 0;
     }
     if (step <= -STEP_MS || step >= STEP_MS) {
       // A second step starts its own waiting time.
       if (this.#step === null || Math.abs(step - this.#step.ms) >= STEP_MS) {
-        const earliestWallMs = wall - Math.min(monotonic - this.#agreedAt, MAX_UNOBSERVED_MS);
-        const latestBeforeMs = wall - step;
-        // A suspend in between does not bring the time back.
-        const refutedBy = (step < 0 && this.#step?.refutedBy) || new WeakSet();
-        this.#step = { ms: step, noticedAt: monotonic, earliestWallMs, latestBeforeMs, refutedBy };
+        this.#noteStep(step, wall, monotonic);
         this.#onStep(step);
       }
-      if (step < 0 || monotonic - this.#step.noticedAt < ACCEPTED_AFTER_MS) return step;
+      if (step < 0 || monotonic - (this.#step?.noticedAt ?? 0) < ACCEPTED_AFTER_MS) return step;
     }
     this.#offset += step;
     this.#step = null;
     return 0;
+  }
+
+  #noteStep(ms: number, wall: number, monotonic: number): void {
+    const beforeMs = this.#step?.ms ?? 0;
+    if (ms > beforeMs) this.#suspendedAt = monotonic;
+    const latestBeforeMs = wall - ms;
+    const repeatedUntilMs = Math.min(latestBeforeMs, wall + MAX_REPEATED_MS);
+    // A suspend in between does not bring the time back.
+    const refutedBy = (ms < 0 && this.#step?.refutedBy) || new WeakSet();
+    this.#step = { ms, noticedAt: monotonic, latestBeforeMs, repeatedUntilMs, refutedBy };
   }
 
   /** The wall-clock time without a step ahead. It makes nothing end too early. */
@@ -77,22 +97,44 @@ export class ClockMonitor {
     return now.wall - Math.max(0, this.steppedMs(now));
   }
 
-  /** Whether a token with this `iat` (epoch seconds) was issued after the current step. */
-  isIssuedAfterStep(iat: number | undefined, issuer: object): boolean {
+  /** Whether a token with this `iat` (epoch seconds) was certainly issued after the current step back. */
+  isIssuedAfterStep(iat: number | undefined, issuer: IssuerWithClock, now: Instant): boolean {
     const step = this.#step;
-    return (
-      iat !== undefined && step !== null && !step.refutedBy.has(issuer) && iat * 1000 >= step.earliestWallMs
-    );
+    if (iat === undefined || step === null || step.refutedBy.has(issuer)) return false;
+    const shown = this.#timeShownBy(issuer, step, now);
+    if (shown !== null) return shown === "wall";
+    return iat * 1000 > step.repeatedUntilMs + this.#toleranceMs;
+  }
+
+  /**
+   * Which time the clock of the issuer shows: that of the wall clock, or the time before the step, which has continued.
+   * `null` when its responses do not tell the two apart.
+   */
+  #timeShownBy(
+    { serverClock: { last } }: IssuerWithClock,
+    { ms, noticedAt }: ClockStep,
+    now: Instant,
+  ): "wall" | "before" | null {
+    if (last === null || last.arrivedAt <= this.#suspendedAt) return null;
+    const elapsedMs = now.monotonic - last.arrivedAt;
+    const slackMs = this.#toleranceMs + elapsedMs / DRIFT_DIVISOR;
+    const [earliestMs, latestMs] = [last.earliestMs + elapsedMs, last.latestMs + elapsedMs];
+    const isShown = (wall: number) => wall >= earliestMs - slackMs && wall <= latestMs + slackMs;
+    const [isWall, isBefore] = [isShown(now.wall), isShown(now.wall - ms)];
+    if (isWall === isBefore) return null;
+    if (isWall) return "wall";
+    // The clock of the issuer may have been set back together with that of this machine.
+    return last.arrivedAt > noticedAt ? "before" : null;
   }
 
   /**
    * Notes the `iat` (epoch seconds) of a verified token. It refutes a step back when it is later than both times at the
    * step. Only tokens of the same issuer are concerned, because the clock of one issuer may be wrong.
    */
-  noteIssuedAt(iat: number | undefined, issuer: object, now: Instant, toleranceMs: number): void {
+  noteIssuedAt(iat: number | undefined, issuer: IssuerWithClock, now: Instant): void {
     if (this.#step === null || this.#step.ms > 0 || iat === undefined) return;
     const { latestBeforeMs } = this.#step;
-    if (iat * 1000 > Math.max(latestBeforeMs, now.wall) + toleranceMs) this.#step.refutedBy.add(issuer);
+    if (iat * 1000 > Math.max(latestBeforeMs, now.wall) + this.#toleranceMs) this.#step.refutedBy.add(issuer);
   }
 
   /** Milliseconds until a step ahead is accepted. 0 without a step. */

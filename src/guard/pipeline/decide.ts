@@ -126,11 +126,13 @@ function refuseAfterClockStep(
   stepMs: number,
   reason: ReturnType<typeof checkTime>,
 ): InvalidVerdict | UnavailableVerdict | null {
-  clockMonitor.noteIssuedAt(claims.iat, guardedIssuer, now, toleranceMs);
+  clockMonitor.noteIssuedAt(claims.iat, guardedIssuer, now);
   const reasonBeforeStep = checkTime(claims, now.wall - stepMs, toleranceMs);
   if (reason !== null && reasonBeforeStep !== null) return invalidVerdict(reason);
   const isRevived =
-    reasonBeforeStep === "expired" && !clockMonitor.isIssuedAfterStep(claims.iat, guardedIssuer);
+    reasonBeforeStep === "expired" &&
+    guardedIssuer.isIssuedAfterStep?.(claims) !== true &&
+    !clockMonitor.isIssuedAfterStep(claims.iat, guardedIssuer, now);
   if (reason === null && !isRevived) return null;
   return unavailableVerdict("clock_uncertain", clockMonitor.acceptedInMs(now) || undefined);
 }

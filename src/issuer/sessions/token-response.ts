@@ -38,7 +38,7 @@ export function createTokenResponse(
 ): TokenResponse {
   const now = base.clock.now();
   return {
-    ...accessTokenResponse(signingKey, accessTokenClaims(base, session, grant, now), now),
+    ...accessTokenResponse(base, signingKey, accessTokenClaims(base, session, grant, now), now),
     refresh_token: refresh.text,
     refresh_token_expires_in: Math.max(0, Math.floor((sessionExpiresAt(session) - now) / 1000)),
     session_id: session.id,
@@ -47,7 +47,7 @@ export function createTokenResponse(
 
 /** The access token of a service (RFC 6749 §4.4.3), without session and refresh token. */
 export function createClientTokenResponse(
-  { config, clock, entropy, storeTime }: IssuerBase,
+  base: IssuerBase,
   signingKey: SigningKey,
   token: {
     readonly id: string;
@@ -57,6 +57,7 @@ export function createClientTokenResponse(
     readonly cutoff: number;
   },
 ): AccessTokenResponse {
+  const { config, clock, entropy, storeTime } = base;
   const now = clock.now();
   // A token of a session has the same: guards whose clocks are right refuse a token from the future.
   const iat = Math.floor(storeTime.earliest() / 1000);
@@ -71,17 +72,19 @@ export function createClientTokenResponse(
     [CUTOFF_CLAIM]: token.cutoff,
     scope: token.scopes.join(" "),
   };
-  return accessTokenResponse(signingKey, claims, now);
+  return accessTokenResponse(base, signingKey, claims, now);
 }
 
-type AccessTokenClaims = JwtClaims & { iat: number; exp: number; scope: string };
+type AccessTokenClaims = JwtClaims & { iat: number; exp: number; jti: string; scope: string };
 type AccessTokenResponse = Pick<TokenResponse, "access_token" | "token_type" | "expires_in" | "scope">;
 
 function accessTokenResponse(
+  { tokensAfterStep }: IssuerBase,
   signingKey: SigningKey,
   claims: AccessTokenClaims,
   now: number,
 ): AccessTokenResponse {
+  tokensAfterStep.record(claims.jti);
   return {
     access_token: signToken(claims, signingKey),
     token_type: "Bearer",

@@ -1,0 +1,59 @@
+import type { End, Facts, IssuedToken } from "./facts.ts";
+import type { RecordedOperation, RunHistory } from "./run-history.ts";
+
+/** The clocks of services may be wrong by this much without a step. */
+const DRIFT_MS = 2_000;
+/** A cut-off without a number reaches the tokens of its own second and of the next one. */
+const UNNUMBERED_MS = 2_000;
+/** A request whose answer got lost takes effect within this time, even if a frozen process or a slow store delays it. */
+const LATEST_EFFECT_MS = 60_000;
+
+/** Whether a guard may call a token revoked although its session lives on. */
+export function mayRefuseLiveSession(
+  operation: RecordedOperation,
+  token: IssuedToken,
+  facts: Facts,
+  plan: RunHistory["plan"],
+): boolean {
+  return mayBeUnnumbered(operation, token, facts, plan) || authorityMayBeAhead(operation, token, facts, plan);
+}
+
+/**
+ * An authority whose clock was ahead calls a token inactive that has expired by that clock. The guard remembers the answer
+ * for as long as the token lives, so the question may have come at any time since the token was issued.
+ */
+function authorityMayBeAhead(
+  { call, ended }: RecordedOperation,
+  { expiresAt, receivedAt }: IssuedToken,
+  { clockSteps }: Facts,
+  { guards, services }: RunHistory["plan"],
+): boolean {
+  if (!guards.some(({ name, hasAuthority }) => name === call["guard"] && hasAuthority)) return false;
+  return clockSteps.some((step) => {
+    const askedAt = Math.min(step.ended, ended);
+    if (!services.includes(step.process) || step.began > ended || askedAt < receivedAt - DRIFT_MS)
+      return false;
+    const aheadMs = clockSteps
+      .filter(
+        ({ process, began, ended: end }) => process === step.process && began <= askedAt && askedAt <= end,
+      )
+      .reduce((sum, { ms }) => sum + ms, 0);
+    return askedAt + aheadMs > expiresAt - DRIFT_MS;
+  });
+}
+
+/**
+ * A service of an older version tells the cut-offs of a user without a number. A guard that reads its log then refuses the
+ * tokens of the seconds of the cut-off, too. A guard in a service reads the log of the store, with the numbers.
+ */
+function mayBeUnnumbered(
+  { call, ended }: RecordedOperation,
+  { expiresAt, user }: IssuedToken,
+  facts: Facts,
+  { guards, olderServices, lifetimes }: RunHistory["plan"],
+): boolean {
+  if (olderServices.length === 0 || !guards.some(({ name }) => name === call["guard"])) return false;
+  const issuedAt = expiresAt - lifetimes.accessTokenTtlMs;
+  const reachesUntil = (end: End) => Math.min(end.ended, end.began + LATEST_EFFECT_MS) + UNNUMBERED_MS;
+  return facts.endsOfUser(user).some((end) => end.began < ended && issuedAt < reachesUntil(end));
+}

@@ -1,0 +1,45 @@
+import type { Clock } from "../core/clock.ts";
+import type { JsonResponse } from "./fetch-json.ts";
+import { cachedForMs } from "./keys/cache-control.ts";
+
+/** The header `Date` has whole seconds. */
+const SECOND_MS = 1_000;
+
+/** The wall clock of a server, as one of its responses showed it. */
+export interface ServerDate {
+  /** The earliest and the latest time of the server when the response arrived, in epoch milliseconds. */
+  readonly earliestMs: number;
+  readonly latestMs: number;
+  /** Monotonic time of this process at that moment. */
+  readonly arrivedAt: number;
+}
+
+/** Keeps the last time that the responses of an issuer showed. */
+export class ServerClock {
+  /** `null` before the first response with the header `Date`. */
+  last: ServerDate | null = null;
+  readonly record = (date: ServerDate): void => {
+    this.last = date;
+  };
+}
+
+interface ServerDateContext {
+  readonly clock: Clock;
+  readonly onServerDate?: (date: ServerDate) => void;
+}
+
+/**
+ * Reports the header `Date` of a response that has just arrived (RFC 9110 §6.6.1). `sentAt` is the monotonic time of the
+ * request. A response with another status than 200 may be from a proxy, so its time is not reported.
+ */
+export function reportServerDate(
+  { clock, onServerDate }: ServerDateContext,
+  { status, headers }: JsonResponse,
+  sentAt: number,
+): void {
+  const date = Date.parse(headers.get("date") ?? "");
+  if (status !== 200 || Number.isNaN(date)) return;
+  const arrivedAt = clock.monotonic();
+  const latestMs = date + SECOND_MS + cachedForMs(headers) + (arrivedAt - sentAt);
+  onServerDate?.({ earliestMs: date, latestMs, arrivedAt });
+}
