@@ -65,9 +65,9 @@ const ordered: SocketCheck = ({ messages }) => {
 };
 
 /** Each token is announced once before it expires. */
-const announced: SocketCheck = ({ guard, tokens, notices, close }, facts) => {
-  for (const { token, from, until } of tokens) {
-    const told = notices.filter(({ at, data }) => data["token"] === token && from <= at && at < until).length;
+const announced: SocketCheck = ({ guard, tokens, close }, facts) => {
+  for (const { token, from, until, notices } of tokens) {
+    const told = notices.filter(({ data }) => data["token"] === token).length;
     if (told > 1) return `the expiry of one token was announced ${told} times`;
     const isLast = until === close?.began && close.answer?.["reason"] === "expired";
     const isDisturbed = [...facts.stops, ...facts.clockSteps].some(

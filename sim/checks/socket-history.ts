@@ -6,6 +6,8 @@ type Data = Readonly<Record<string, unknown>>;
 /** Something that a server recorded about a socket. */
 interface SocketEntry {
   readonly at: number;
+  /** The place in the history. Entries of one millisecond differ in it. `Infinity` for the end of a connection. */
+  readonly place: number;
   readonly data: Data;
 }
 
@@ -15,6 +17,8 @@ export interface SocketToken {
   readonly from: number;
   /** When another token replaced it or the connection ended. `Infinity` when the server crashed. */
   readonly until: number;
+  /** The notices of its expiry, in the order of the history. */
+  readonly notices: readonly SocketEntry[];
   /** What was known about the guard then. */
   readonly facts: Data;
 }
@@ -30,7 +34,6 @@ export interface SocketRecord {
   readonly expectedAt: number | null;
   readonly tokens: readonly SocketToken[];
   readonly presented: readonly SocketEntry[];
-  readonly notices: readonly SocketEntry[];
   readonly messages: readonly RecordedOperation[];
   /** `null` when the server did not close it. */
   readonly close: RecordedOperation | null;
@@ -70,8 +73,8 @@ export function socketsOf(
     records.set(name, known);
     return known;
   };
-  for (const { at, process, kind, data } of history) {
-    const entry = { at, process, data };
+  for (const [place, { at, process, kind, data }] of history.entries()) {
+    const entry = { at, place, process, data };
     if (kind === "socket expected") find(entry).expectedAt = at;
     else if (kind === "socket token") find(entry).tokens.push(entry);
     else if (kind === "socket presented") find(entry).presented.push(entry);
@@ -86,15 +89,19 @@ export function socketsOf(
   }
   for (const operation of operations) {
     const { operation: kind, call, process, began } = operation;
-    const entry = { at: began, process, data: call };
+    const entry = { at: began, place: Infinity, process, data: call };
     if (kind === "message") find(entry).messages.push(operation);
     else if (kind === "close") find(entry).close ??= operation;
   }
   return [...records].map(([name, record]) => finish(name, record));
 }
 
-function finish(name: string, { first, tokens, close, end, ...others }: MutableRecord): SocketRecord {
-  const closedAt: SocketEntry | null = close === null ? end : { at: close.began, data: close.call };
+function finish(
+  name: string,
+  { first, tokens, notices, close, end, ...others }: MutableRecord,
+): SocketRecord {
+  const closedAt: SocketEntry | null =
+    close === null ? end : { at: close.began, place: Infinity, data: close.call };
   return {
     name,
     guard: first.data["guard"] as string,
@@ -103,10 +110,13 @@ function finish(name: string, { first, tokens, close, end, ...others }: MutableR
     ...others,
     close,
     end: closedAt,
-    tokens: tokens.map(({ at, data }, index) => {
+    tokens: tokens.map(({ at, place, data }, index) => {
       const next = tokens[index + 1] ?? closedAt;
       const token = data["token"] as string;
-      return { token, from: at, until: next?.at ?? Infinity, facts: next?.data ?? data };
+      const told = notices.filter(
+        (notice) => place < notice.place && notice.place < (next?.place ?? Infinity),
+      );
+      return { token, from: at, until: next?.at ?? Infinity, notices: told, facts: next?.data ?? data };
     }),
   };
 }

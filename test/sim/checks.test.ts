@@ -1,13 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runChecks } from "../../sim/checks/run-checks.ts";
-import { drawPlan } from "../../sim/plan.ts";
+import { drawPlan, type Plan, type PlannedGuard } from "../../sim/plan.ts";
 import type { HistoryEntry } from "../../src/testing/simulation/index.ts";
 
 const drawn = drawPlan(1, 10);
 const plan = { ...drawn, guards: [], lifetimes: { ...drawn.lifetimes, accessTokenTtlMs: 300_000 } };
 const { conflictMs, refreshIdleMs, lostAnswerMs } = plan.lifetimes;
 const boundMs = 60_000;
+const plannedGuard: PlannedGuard = {
+  name: "guard",
+  revocationPollMs: 1_000,
+  maxRevocationAgeMs: boundMs,
+  degraded: "deny",
+  hasAuthority: false,
+  hasSnapshots: false,
+  memoryTtlMs: 60_000,
+};
 
 /** A history that is written by hand. Times are milliseconds since its beginning. */
 class WrittenHistory {
@@ -45,8 +54,8 @@ class WrittenHistory {
   }
 
   /** The names of the checks that fail, each once. */
-  failures(olderServices: readonly string[] = []): string[] {
-    const violations = runChecks({ plan: { ...plan, olderServices }, history: this.history, startedAt: 0 });
+  failures(changes: Partial<Plan> = {}): string[] {
+    const violations = runChecks({ plan: { ...plan, ...changes }, history: this.history, startedAt: 0 });
     return [...new Set(violations.map(({ check }) => check))];
   }
 }
@@ -208,6 +217,9 @@ test("a guard may believe a clock that is ahead at once when it has believed the
   assert.deepEqual(steps(3_600_000, 30_000).failures(), ["an outage is never invalid"], "never believed");
 });
 
+/** The guard of the verdicts reads the log of services of an older version. */
+const guardOfOlder = { guards: [{ ...plannedGuard, hasAuthority: false }], olderServices: ["service-1"] };
+
 test("a cut-off without a number may refuse the first token of a session that lives on", () => {
   const second = { token: "a2" };
   const written = new WrittenHistory()
@@ -222,8 +234,45 @@ test("a cut-off without a number may refuse the first token of a session that li
       expiresAt: 360_000,
     })
     .verdict(61_000, valid, second);
-  assert.deepEqual(written.failures(["service-1"]), []);
+  assert.deepEqual(written.failures(guardOfOlder), []);
   assert.ok(written.failures().includes("revoked stays revoked"));
+  const inService = { ...guardOfOlder, guards: [] };
+  assert.ok(written.failures(inService).includes("revoked stays revoked"), "it reads the log of the store");
   written.verdict(70_000, refused("revoked"), second).verdict(71_000, valid, second);
-  assert.ok(written.failures(["service-1"]).includes("revoked stays revoked"));
+  assert.ok(written.failures(guardOfOlder).includes("revoked stays revoked"));
+});
+
+test("a cut-off that was not confirmed reaches no token that was issued more than a minute later", () => {
+  const issuedAt = (at: number) =>
+    new WrittenHistory()
+      .call(0, "end subject", { user: "bob" }, null)
+      .call(
+        at,
+        "login",
+        { user: "bob" },
+        { status: 200, session: "b", access: "b1", expiresAt: at + 300_000 },
+      )
+      .verdict(at + 1_000, refused("revoked"), { token: "b1" })
+      .verdict(at + 2_000, valid, { token: "b1" });
+  assert.deepEqual(issuedAt(50_000).failures(guardOfOlder), []);
+  assert.deepEqual(issuedAt(70_000).failures(guardOfOlder), ["revoked stays revoked"]);
+});
+
+test("an authority whose clock is ahead may refuse a token that has expired by that clock, and no other", () => {
+  const withAuthority = { guards: [{ ...plannedGuard, hasAuthority: true }], services: ["service-1"] };
+  const step = (ms: number) => ({ number: 1, fault: "clock step", target: "service-1", ms });
+  const refusedAt = (at: number, ms: number) =>
+    new WrittenHistory()
+      .login()
+      .entry(100_000, "fault", step(ms))
+      .entry(110_000, "fault ended", { number: 1, fault: "clock step" })
+      .verdict(at, refused("revoked"));
+  const wrongly = ["an outage is never invalid"];
+  assert.deepEqual(refusedAt(105_000, 3_600_000).failures(withAuthority), []);
+  assert.deepEqual(refusedAt(200_000, 3_600_000).failures(withAuthority), [], "the guard remembers it");
+  assert.deepEqual(refusedAt(90_000, 3_600_000).failures(withAuthority), wrongly, "before the step");
+  assert.deepEqual(refusedAt(105_000, 60_000).failures(withAuthority), wrongly, "the token was good by it");
+  assert.deepEqual(refusedAt(290_000, 150_000).failures(withAuthority), wrongly, "at each question");
+  const without = { ...withAuthority, guards: [{ ...plannedGuard, hasAuthority: false }] };
+  assert.deepEqual(refusedAt(105_000, 3_600_000).failures(without), wrongly);
 });

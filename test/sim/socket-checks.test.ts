@@ -99,6 +99,13 @@ class WrittenConnections {
 
 const connected = () => new WrittenConnections().token(1_000);
 
+test("a token may be announced, presented again in the same millisecond and announced again", () => {
+  const presented = connected().notice(240_000).token(240_000).notice(290_000);
+  assert.deepEqual(presented.gone(291_000).failures(), []);
+  const twice = connected().token(240_000).notice(240_000).notice(290_000);
+  assert.deepEqual(twice.gone(291_000).failures(), ["expiry is announced"]);
+});
+
 test("ordinary connections violate nothing", () => {
   const renewed = connected()
     .message(2_000, 1)
