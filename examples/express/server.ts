@@ -21,4 +21,7 @@ app.get("/orders", protect(guard, { scopes: ["orders:read"] }), (req, res) => {
 });
 
 const port = Number(process.env["PORT"] ?? 3000);
-app.listen(port, "127.0.0.1", () => console.log(`API: http://127.0.0.1:${port}`));
+app.listen(port, "127.0.0.1", (error) => {
+  if (error) throw error;
+  console.log(`API: http://127.0.0.1:${port}`);
+});

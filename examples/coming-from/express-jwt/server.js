@@ -37,6 +37,7 @@ app.use((error, req, res, next) => {
   else next(error);
 });
 
-const server = app.listen(PORT, "127.0.0.1", () => {
+const server = app.listen(PORT, "127.0.0.1", (error) => {
+  if (error) throw error;
   console.log(`http://127.0.0.1:${server.address().port}`);
 });

@@ -38,6 +38,7 @@ app.get("/orders", requireScope("orders:read"), (req, res) => {
   res.json({ orders: [`the first order of ${req.user.id}`] });
 });
 
-const server = app.listen(PORT, "127.0.0.1", () => {
+const server = app.listen(PORT, "127.0.0.1", (error) => {
+  if (error) throw error;
   console.log(`http://127.0.0.1:${server.address().port}`);
 });
