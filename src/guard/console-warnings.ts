@@ -3,21 +3,31 @@ import type { RefusalDetail } from "../core/refusal-detail.ts";
 import type { InvalidVerdict } from "../core/verdict.ts";
 
 const REPEAT_MS = 60_000;
+/** How many kinds and claims have a minute of their own. Routes may have rules for any number of claims. */
+const MAX_TOPICS = 50;
 
-type Kind = "wrong_audience" | "wrong_issuer" | "wrong_type" | "keys_failed";
+type Kind =
+  | "wrong_audience"
+  | "wrong_issuer"
+  | "wrong_type"
+  | "wrong_claim"
+  | "missing_claim"
+  | "keys_failed";
 
 /** The claims by which an ID token is known, and whose values belong to one login. */
 const LOGIN_CLAIMS = /^(?:nonce|.+_hash)$/;
 
 /**
- * Explains the mistakes of a first set-up on the console of the server: the first refusal of each kind in a minute. A
- * response never tells why a token is refused, so a developer would otherwise see only a 401.
+ * Explains the mistakes of a first set-up on the console of the server: the first refusal of each kind in a minute, and
+ * for `wrong_claim` and `missing_claim` the first of each claim. A response never tells why a token is refused, so a
+ * developer would otherwise see only a 401.
  */
 export class ConsoleWarnings {
   readonly #guard: string;
   readonly #clock: Clock;
   readonly #isOn: boolean;
-  readonly #lastAt = new Map<Kind, Instant>();
+  /** When each topic was last explained. A topic is a kind, or a kind with a claim. */
+  readonly #lastAt = new Map<string, Instant>();
 
   constructor(guard: string, clock: Clock, isOn: boolean) {
     this.#guard = guard;
@@ -25,28 +35,40 @@ export class ConsoleWarnings {
     this.#isOn = isOn;
   }
 
-  /** Warns when the audience, the issuer or the type is wrong. A token without an audience counts as one with a wrong audience. */
+  /** Warns when a claim or the type is at fault. A token without an audience counts as one with a wrong audience. */
   noteRefusal({ reason, detail }: InvalidVerdict): void {
     if (detail === undefined) return;
-    if (reason === "wrong_issuer") this.#warn(reason, () => `refused a token: ${explain(detail, "issuer")}`);
-    if (reason === "wrong_type") this.#warn(reason, () => `refused a token: ${explainType(detail)}`);
-    const lacksAudience = reason === "missing_claim" && detail.claim === "aud";
+    const { claim } = detail;
+    if (reason === "wrong_issuer") this.#refused(reason, reason, () => explain(detail, "issuer"));
+    if (reason === "wrong_type") this.#refused(reason, reason, () => explainType(detail));
+    const lacksAudience = reason === "missing_claim" && claim !== "iss" && detail.expected.length > 0;
     if (reason === "wrong_audience" || lacksAudience) {
-      this.#warn("wrong_audience", () => `refused a token: ${explain(detail, "audience")}`);
+      this.#refused("wrong_audience", "wrong_audience", () => explain(detail, "audience"));
+    } else if (reason === "wrong_claim") {
+      this.#refused(reason, `${reason} ${claim}`, () => explainClaim(detail));
+    } else if (reason === "missing_claim") {
+      this.#refused(reason, `${reason} ${claim}`, () => explainMissing(detail));
     }
   }
 
   /** Warns that keys cannot be fetched. `message` contains no credentials. The query of `url` may, and is not shown. */
   noteKeysFailure(issuer: string | null, message: string, url?: string): void {
     const from = url === undefined ? "" : ` from ${show(url.replace(/[?#].*/s, ""))}`;
-    this.#warn("keys_failed", () => `cannot fetch the keys of ${show(issuer)}${from}: ${printable(message)}`);
+    const text = () => `cannot fetch the keys of ${show(issuer)}${from}: ${printable(message)}`;
+    this.#warn("keys_failed", "keys_failed", text);
   }
 
-  #warn(kind: Kind, text: () => string): void {
+  #refused(kind: Kind, topic: string, text: () => string): void {
+    this.#warn(kind, topic, () => `refused a token: ${text()}`);
+  }
+
+  #warn(kind: Kind, topic: string, text: () => string): void {
     if (!this.#isOn) return;
-    const lastAt = this.#lastAt.get(kind);
+    // Where the claims are too many, the others of a kind share a minute.
+    const own = this.#lastAt.has(topic) || this.#lastAt.size < MAX_TOPICS ? topic : kind;
+    const lastAt = this.#lastAt.get(own);
     if (lastAt !== undefined && elapsedMs(this.#clock, lastAt) < REPEAT_MS) return;
-    this.#lastAt.set(kind, readClock(this.#clock));
+    this.#lastAt.set(own, readClock(this.#clock));
     const end = "Holdfast says this at most once a minute; the option `warnings: false` ends it.";
     console.warn(`holdfast: ${kind}: the guard ${show(this.#guard)} ${text()}. ${end}`);
   }
@@ -65,6 +87,20 @@ function explain({ claim, expected, got }: RefusalDetail, option: string): strin
   const named =
     got === null ? `it has no "${printable(claim)}"` : `its "${printable(claim)}" is ${show(got)}`;
   return `${named}, and the guard expects ${listed(expected)} (option ${option})`;
+}
+
+/** The value of the token stays out of the text, because it may be personal. */
+function explainClaim({ claim, expected, got }: RefusalDetail): string {
+  const name = printable(claim);
+  const found = got === null ? `it has no "${name}"` : `its "${name}" has another value`;
+  return `${found}, and the guard expects ${listed(expected)} (option or rule claims)`;
+}
+
+/** The claim is `iss`, or one that the guard requires with any value. */
+function explainMissing(detail: RefusalDetail): string {
+  if (detail.claim === "iss") return explain(detail, "issuer");
+  const option = detail.claim === "exp" ? "allowMissingExp" : "requiredClaims";
+  return `it has no ${printable(detail.claim)}, and the guard requires it (option ${option})`;
 }
 
 function listed(values: readonly unknown[]): string {

@@ -163,8 +163,8 @@ export interface CommonGuardOptions {
   /** Source of ids and of initialization vectors, for simulations. Default: the operating system. */
   entropy?: Entropy;
   /**
-   * Whether the guard explains on the console why it refused a token with a wrong audience, issuer or type, and why
-   * keys cannot be fetched: the first case of each kind in a minute. Default true.
+   * Whether the guard explains on the console why it refused a token with a wrong audience, issuer or type, with a wrong
+   * or missing claim, and why keys cannot be fetched: the first case of each kind or claim in a minute. Default true.
    */
   warnings?: boolean;
   /** Records spans, such as `createTracing()` of `holdfast/opentelemetry`. Default: none are recorded. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { createGuard, discovered, jwks, staticKeys, type Guard } from "../../src/index.ts";
+import { createGuard, discovered, jwks, oneOf, staticKeys, type Guard } from "../../src/index.ts";
 import { audience, issuer, makeFixture } from "./fixture.ts";
 
 /** Records what is written with `console.warn` until the test ends. */
@@ -29,14 +29,14 @@ test("the first token with a wrong audience is explained on the console, once a 
   assert.deepEqual(kinds(lines), ["wrong_audience", "wrong_audience"]);
 });
 
-test("each kind has its own minute, and other refusals are not explained", async (t) => {
+test("each kind has its own minute, and a refusal without a claim at fault is not explained", async (t) => {
   const lines = recordConsole(t);
   const { guard, mint } = await makeFixture();
   const guarded = guard();
   for (const claims of [
     { aud: undefined },
     { iss: "https://id.example/" },
-    { sub: undefined },
+    { cnf: { jkt: "x" } },
     { aud: "x" },
   ]) {
     await guarded.validate(mint.token(claims));
@@ -48,6 +48,64 @@ test("each kind has its own minute, and other refusals are not explained", async
     lines[1] ?? "",
     /its "iss" is "https:\/\/id\.example\/", and the guard expects "https:\/\/id\.example"/,
   );
+});
+
+test("the first token without a required claim is explained, and each claim has its own minute", async (t) => {
+  const lines = recordConsole(t);
+  const { guard, mint, clock } = await makeFixture();
+  const guarded = guard({ requiredClaims: ["sub", ["tenant", "org"]] });
+  for (let i = 0; i < 3; i++) {
+    for (const claims of [{ sub: undefined }, {}, { exp: undefined }, { iss: undefined }]) {
+      await guarded.validate(mint.token({ ...claims, jti: String(i) }));
+    }
+  }
+  assert.equal(lines.length, 4);
+  assert.match(lines[0] ?? "", /missing_claim: the guard .* it has no sub, and the guard requires it/);
+  assert.match(
+    lines[1] ?? "",
+    /it has no tenant or org, and the guard requires it \(option requiredClaims\)/,
+  );
+  assert.match(lines[2] ?? "", /it has no exp, and the guard requires it \(option allowMissingExp\)/);
+  assert.match(
+    lines[3] ?? "",
+    /it has no "iss", and the guard expects "https:\/\/id\.example" \(option issuer\)/,
+  );
+  await clock.advance(60_000);
+  await guarded.validate(mint.token({ sub: undefined }));
+  assert.equal(lines.length, 5);
+});
+
+test("a claim with a wrong value is explained by what the guard expects, never by the value of the token", async (t) => {
+  const lines = recordConsole(t);
+  const { guard, mint } = await makeFixture();
+  const guarded = guard({ claims: { hd: "example.com" } });
+  await guarded.validate(mint.token({ hd: "hush" }));
+  await guarded.validate(mint.token({ hd: undefined }));
+  const { status } = await guarded.authorize(mint.token({ hd: "example.com", plan: "hush" }), {
+    claims: { plan: oneOf("pro", null) },
+  });
+  assert.equal(status, "invalid");
+  assert.deepEqual(kinds(lines), ["wrong_claim", "wrong_claim"]);
+  assert.match(lines[0] ?? "", /its "hd" has another value, and the guard expects "example\.com"/);
+  assert.match(lines[1] ?? "", /its "plan" has another value, and the guard expects "pro" or null/);
+  assert.doesNotMatch(lines.join(""), /hush/);
+});
+
+test("an audience in a claim of its own is explained like aud when the token lacks it", async (t) => {
+  const lines = recordConsole(t);
+  const { guard, mint } = await makeFixture();
+  await guard({ audienceFrom: "client_id" }).validate(mint.token());
+  assert.deepEqual(kinds(lines), ["wrong_audience"]);
+  assert.match(lines[0] ?? "", /it has no "client_id", and the guard expects .* \(option audience\)/);
+});
+
+test("law 6: rules for many claims write a bounded number of lines a minute", async (t) => {
+  const lines = recordConsole(t);
+  const { guard, mint } = await makeFixture();
+  const guarded = guard();
+  const token = mint.token();
+  for (let i = 0; i < 200; i++) await guarded.authorize(token, { claims: { [`claim${i}`]: "x" } });
+  assert.equal(lines.length, 51);
 });
 
 test("an ID token in place of the access token is explained, without the values of its login", async (t) => {
