@@ -182,6 +182,7 @@ export class HealthMonitor {
       detail,
       outcomes,
       effect: null,
+      advice: null,
       ...seen,
       // Headline, part and upstream tell one duration.
       ...(failingMs !== undefined && { since: Math.round(this.#clock.now() - failingMs) }),
@@ -217,14 +218,14 @@ function mustLeave(roles: ReadonlySet<Role>, findings: Findings, outcomes: Outco
   return isAlone || (roles.has("gateway") && isGatewayAlone);
 }
 
-/** Gives each component the effect that the headline would name, so that both agree. */
+/** Gives each component the effect and the advice that the headline would name, so that both agree. */
 function withEffects(
   components: ServiceHealth["components"],
   problems: readonly Problem[],
 ): ServiceHealth["components"] {
   const told = Object.entries(components).map(([name, component]: [string, ComponentHealth]) => {
-    const effect = problems.find(({ part }) => part === name)?.effect ?? null;
-    return [name, { ...component, effect: effect === null ? null : `${capitalize(effect)}.` }];
+    const { effect = null, advice = null } = problems.find(({ part }) => part === name) ?? {};
+    return [name, { ...component, effect: effect === null ? null : `${capitalize(effect)}.`, advice }];
   });
   return Object.fromEntries(told);
 }

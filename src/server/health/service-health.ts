@@ -36,6 +36,8 @@ export interface ComponentHealth extends Omit<ComponentFinding, "isAlone" | "fai
   readonly lastOkAt: number | null;
   /** The effect on users as a sentence. `null` when it affects no answer. */
   readonly effect: string | null;
+  /** The first thing to look at. `null` when the component is well. */
+  readonly advice: string | null;
 }
 
 /** The state of one kind of answer. */

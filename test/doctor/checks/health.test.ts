@@ -51,6 +51,7 @@ test("health: a component that no user notices is a warning, and a flood of logi
     reason: "durability",
     detail: "appendfsync no",
     effect: null,
+    advice: null,
     outcomes,
   });
   const good = { login: { status: "ok", because: [] } } as const;

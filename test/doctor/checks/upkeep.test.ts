@@ -5,10 +5,13 @@ import { test } from "node:test";
 import { backupCheck } from "../../../src/doctor/checks/backup.ts";
 import { browsersCheck } from "../../../src/doctor/checks/browsers.ts";
 import { gatewayCheck } from "../../../src/doctor/checks/gateway.ts";
+import { healthCheck } from "../../../src/doctor/checks/health.ts";
 import { judgeLimits, limitsCheck } from "../../../src/doctor/checks/limits.ts";
 import { snapshotsCheck } from "../../../src/doctor/checks/snapshots.ts";
 import { usersCheck } from "../../../src/doctor/checks/users.ts";
+import type { Check } from "../../../src/doctor/check.ts";
 import { loadContext } from "../../../src/doctor/context.ts";
+import type { ServiceHealth } from "../../../src/server/health/service-health.ts";
 import {
   assertHealthy,
   assertProblem,
@@ -95,6 +98,23 @@ test("gateway: a proxy list with addresses of the internet is a failure", async 
       /your proxies/,
     );
   }
+});
+
+test("law 10: the gateway and the health of a service that refuses its proxy have the words of /health", async (t) => {
+  const settings = await makeSettings();
+  const policyFile = `${settings.dataDir}.policy`;
+  await writeFile(policyFile, '{ "rules": [{ "path": "/orders/*" }] }');
+  const { publicAddress, adminAddress } = await serve(t, { ...settings, policyFile });
+  const check = async (one: Check) => await findings(one, await makeContext({ ...settings, policyFile }));
+  assertHealthy(await check(gatewayCheck));
+  assert.equal((await fetch(`${publicAddress}/verify/nginx`)).status, 403);
+  const { components } = (await (await fetch(`${adminAddress}/health`)).json()) as ServiceHealth;
+  const { detail = "", effect, advice } = components.gateway ?? {};
+  assert.match(detail, /127\.0\.0\.1 asks \/verify/);
+  assert.match(advice ?? "", /^Add the proxy to HOLDFAST_TRUSTED_PROXIES/);
+  const words = `proxy_not_trusted, ${detail}. ${effect ?? ""}`;
+  assert.deepEqual(await check(gatewayCheck), [{ status: "fail", detail: words, advice }]);
+  assert.deepEqual(await check(healthCheck), [{ status: "fail", detail: `gateway: ${words}`, advice }]);
 });
 
 test("limits: few descriptors and little memory are warnings", async () => {

@@ -47,6 +47,7 @@ function failing(more: Partial<ComponentHealth>): ComponentHealth {
     detail: "",
     outcomes: {},
     effect: null,
+    advice: null,
     since,
     lastOkAt: null,
     ...more,
