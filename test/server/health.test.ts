@@ -165,6 +165,11 @@ test("law 4: the status page loads while the store is down, and states the effec
   );
   assert.match(page, /Logins, refreshes and requests to revoke answer 503/);
   assert.match(page, /Unknown: the store cannot be read/);
+  // The page with scripts shows the same advice and the same section of the runbook.
+  const { advice } = (await monitor.check()).headline;
+  assert.match(advice ?? "", /^Restart this process/);
+  assert.ok(page.includes(`<p>${advice ?? ""}</p>`), page);
+  assert.match(page, /section <code>HoldfastStoreFailing<\/code> of the runbook/);
 });
 
 test("the admin listener answers an unexpected error with JSON, and logs its place", async (t) => {

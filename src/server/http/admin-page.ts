@@ -56,6 +56,7 @@ export async function adminPage(view: AdminView): Promise<string> {
       <body>
         <p class="dim">Holdfast ${version}</p>
         <h1 class="${health.status}">${state}</h1>
+        ${advice(health)}
         <p class="dim">${time(now)}, running for ${elapsedTime(view.upMs)}</p>
         <dl>
           <dt>issuer</dt>
@@ -85,14 +86,21 @@ export async function adminPage(view: AdminView): Promise<string> {
   return String(page);
 }
 
-function parts({ components }: ServiceHealth): Html {
+/** What to do about the headline. The page with scripts shows the same. */
+function advice({ headline }: ServiceHealth): Html {
+  const { advice: first, runbook } = headline;
+  return html`${first === null ? "" : html`<p>${first}</p>`}${runbook === null ? "" : html`<p>What to do: section <code>${runbook}</code> of the runbook, which is <code>ops/runbook.md</code> in the package</p>`}`;
+}
+
+function parts({ components, headline }: ServiceHealth): Html {
   const cards = Object.entries(components).map(
-    ([name, { status, detail, effect, reason, since }]): Html =>
+    ([name, { status, detail, effect, advice: remedy, reason, since }]): Html =>
       html`<div class="card">
         <b>${name} <span class="${status}">${status}</span></b>
         ${status === "ok" ? "" : html`<p class="dim">${reason} since ${time(since)}</p>`}
         <p class="dim">${detail}</p>
         ${status === "ok" ? "" : html`<p>${effect ?? "Users notice nothing yet."}</p>`}
+        ${remedy === null || name === headline.part ? "" : html`<p>${remedy}</p>`}
       </div>`,
   );
   return html`<div class="cards">${cards}</div>`;
