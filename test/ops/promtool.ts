@@ -34,7 +34,7 @@ export function testRules(
           input_series: inputSeries,
           promql_expr_test: expressions.map(({ expr, minute, samples }) => ({
             expr,
-            eval_time: `${minute * 60}s`,
+            eval_time: `${Math.round(minute * 60)}s`,
             exp_samples: samples,
           })),
         },
