@@ -44,6 +44,12 @@ const silent = {
   text: "has not answered",
   advice: "Check the server of the store: it may hang, be overloaded, or be cut off.",
 };
+const silentFile = {
+  text: "has not answered",
+  advice: "Check the disk of this file: it may hang, be overloaded, or be a network disk that is cut off.",
+};
+const slow = { text: "has answered slowly", advice: "Check the server of the store for other work." };
+const slowFile = { text: "has answered slowly", advice: "Check the disk of this file for other work." };
 const credentials = {
   text: "has refused the credentials of this service",
   advice: "Check the user, its password and its rights (ACL) on the server.",
@@ -101,7 +107,7 @@ const words: Readonly<Record<string, StoreWords>> = {
   timeout: silent,
   ETIMEDOUT: silent,
   store_unavailable: unreachable,
-  slow: { text: "has answered slowly", advice: "Check the disk or the server of the store for other work." },
+  slow,
   durability: {
     text: "has put acknowledged writes at risk",
     advice: "Set the persistence and the replicas of the servers as docs/run/redis.md says.",
@@ -119,19 +125,26 @@ const words: Readonly<Record<string, StoreWords>> = {
 
 /** The words for a failure. `detail` is its message. */
 export function storeWords(reason: string | null, detail: string, description: string): StoreWords {
-  if (reason === "store_unavailable") {
-    if (/\bwas removed while it was open\b/.test(detail)) return removed;
-    if (/\bwas replaced while it was open\b/.test(detail)) return replaced;
-    if (/\bno answer\b/.test(detail)) return silent;
-    // A file has no server and no network before it.
-    if (description.startsWith("sqlite ")) return unusable;
-  }
-  // A special code of SQLite begins with the general one: SQLITE_IOERR_FSYNC.
-  const found = words[reason ?? ""] ?? words[(reason ?? "").split("_", 2).join("_")];
+  const isFile = description.startsWith("sqlite ");
+  const found = findWords(reason, detail, isFile);
+  // A file has no server and no network before it.
+  if (isFile && found === silent) return silentFile;
+  if (isFile && found === slow) return slowFile;
   return (
     found ?? {
       text: `has failed${reason === null ? "" : ` with ${reason}`}`,
       advice: `Look at ${description}.`,
     }
   );
+}
+
+function findWords(reason: string | null, detail: string, isFile: boolean): StoreWords | undefined {
+  if (reason === "store_unavailable") {
+    if (/\bwas removed while it was open\b/.test(detail)) return removed;
+    if (/\bwas replaced while it was open\b/.test(detail)) return replaced;
+    if (/\bno answer\b/.test(detail)) return silent;
+    if (isFile) return unusable;
+  }
+  // A special code of SQLite begins with the general one: SQLITE_IOERR_FSYNC.
+  return words[reason ?? ""] ?? words[(reason ?? "").split("_", 2).join("_")];
 }
