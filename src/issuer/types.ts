@@ -256,8 +256,8 @@ export interface Issuer extends MetricSource {
   login(credentials: Readonly<Record<string, unknown>>, requestInfo?: RequestInfo): Promise<LoginOutcome>;
   /**
    * Begins a session for a user whom the application has authenticated by itself, for example with a passkey. No HTTP
-   * endpoint reaches it. `denied` when the subject is a disabled user of the store. Rejects with `invalid_option` when
-   * the user is not one that `authenticate` may return.
+   * endpoint reaches it. `denied` when the subject is a disabled user of the store, and when the proof that `once` names
+   * has begun a session before. Rejects with `invalid_option` when the user is not one that `authenticate` may return.
    */
   beginSession(user: AuthenticatedUser, requestInfo?: RequestInfo): Promise<BeginOutcome>;
   /** Spends a refresh token and issues its successor. */

@@ -72,7 +72,7 @@ test("law 1: the server of the page begins a session for an ID token of a recent
     await fetch(`${url}/session`, { method: "POST", headers: { authorization: `Bearer ${token}` } });
   const now = Math.floor(Date.now() / 1000);
   const idToken = (claims: object = {}) =>
-    provider.token({ sub: "ann", nonce: "n", auth_time: now, ...claims }, { typ: "JWT" });
+    provider.token({ sub: "ann", nonce: crypto.randomUUID(), auth_time: now, ...claims }, { typ: "JWT" });
 
   provider.fault("all", { status: 503 });
   const unavailable = await exchange(idToken());
@@ -103,6 +103,10 @@ test("law 1: the server of the page begins a session for an ID token of a recent
     "a token without typ",
   );
   assert.equal((await exchange(idToken({ azp: "web" }))).status, 200, "an ID token that names its client");
+
+  const copied = idToken();
+  const statuses = [(await exchange(copied)).status, (await exchange(copied)).status];
+  assert.deepEqual(statuses, [200, 401], "an ID token that comes again");
 
   const auth = client.createAuthClient({ baseUrl: url, storage: "memory" });
   t.after(() => auth.close());

@@ -4,7 +4,7 @@ import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
 import type { AuthenticatedUser, BeginOutcome, RequestInfo } from "../types.ts";
 import { userSchemaFor, verifyUserRecord } from "../users/credentials.ts";
-import { checkAndBeginSession } from "./login.ts";
+import { checkAndBeginSession, PROOF_USED } from "./login.ts";
 
 /** Returns the user without other members. Throws `invalid_option` unless `authenticate` may return the user. */
 export function requireUser(ctx: IssuerContext, given: AuthenticatedUser): AuthenticatedUser {
@@ -26,8 +26,9 @@ export async function beginSessionOf(
   const user = { ...given, begun: true } as const;
   const check = async () => ((await isDisabled(ctx, user.subject)) ? null : user);
   const tokens = await checkAndBeginSession(ctx, requestInfo, check);
-  if (tokens !== null) return { status: "ok", tokens };
-  await ctx.audit("login_refused", { subject: user.subject, source: requestInfo.source });
+  if (tokens !== null && tokens !== "used") return { status: "ok", tokens };
+  const detail = tokens === "used" ? PROOF_USED : null;
+  await ctx.audit("login_refused", { subject: user.subject, source: requestInfo.source, detail });
   return { status: "denied" };
 }
 

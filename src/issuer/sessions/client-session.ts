@@ -26,6 +26,7 @@ export async function beginClientSession(
     async () => await Promise.resolve(service),
     client,
   );
-  if (tokens === null) throw new HoldfastError("store_unavailable", "the session could not be created");
+  if (tokens === null || tokens === "used")
+    throw new HoldfastError("store_unavailable", "the session could not be created");
   return tokens;
 }

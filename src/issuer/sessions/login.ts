@@ -13,6 +13,12 @@ import { accountsOf } from "./login-accounts.ts";
 import { shortestLifetime } from "./session-lifetime.ts";
 import { beginSession, type SessionClient } from "./sessions.ts";
 
+/** The audit event of a login whose proof has begun a session before says this. */
+export const PROOF_USED = "the proof of this login has begun a session before";
+
+/** The tokens of a new session. `null` when the credentials are wrong, `used` when their proof has begun a session. */
+type BegunSession = TokenResponse | "used" | null;
+
 /** How often credentials are checked when the sessions of the subject are ended during each check. */
 const MAX_CHECKS = 3;
 
@@ -56,7 +62,7 @@ export async function withLoginLimits(
   ctx: IssuerContext,
   readAccounts: () => readonly string[],
   requestInfo: RequestInfo,
-  check: (turn: LoginTurn) => Promise<TokenResponse | null>,
+  check: (turn: LoginTurn) => Promise<BegunSession>,
 ): Promise<DefiniteOutcome<LoginOutcome>> {
   requestInfo.signal?.throwIfAborted();
   let hashMs = 0;
@@ -79,7 +85,7 @@ async function attemptLogin(
   ctx: IssuerContext,
   readAccounts: () => readonly string[],
   requestInfo: RequestInfo,
-  check: (place: FairPlace) => Promise<TokenResponse | null>,
+  check: (place: FairPlace) => Promise<BegunSession>,
 ): Promise<DefiniteOutcome<LoginOutcome>> {
   const { source, signal } = requestInfo;
   if (source === undefined) ctx.sourceAlarm.report();
@@ -92,7 +98,7 @@ async function attemptLogin(
     }
     return { status: "limited", retryAfterMs: attempt.retryAfterMs };
   }
-  let tokens: TokenResponse | null;
+  let tokens: BegunSession;
   try {
     tokens = await check(attempt.place);
   } catch (error) {
@@ -100,11 +106,12 @@ async function attemptLogin(
     if (!isHoldfastError(error, "overloaded")) throw error;
     return { status: "limited", retryAfterMs: error.retryAfterMs };
   }
-  attempt.settle(tokens === null ? "wrong" : "correct");
-  if (tokens === null) {
-    await ctx.audit("login_refused", { source });
+  if (tokens === null || tokens === "used") {
+    attempt.settle("wrong");
+    await ctx.audit("login_refused", { source, detail: tokens === "used" ? PROOF_USED : null });
     return { status: "denied" };
   }
+  attempt.settle("correct");
   return { status: "ok", tokens };
 }
 
@@ -118,7 +125,7 @@ export async function checkAndBeginSession(
   requestInfo: RequestInfo,
   check: () => Promise<Parameters<typeof beginSession>[1] | null>,
   client?: SessionClient,
-): Promise<TokenResponse | null> {
+): Promise<BegunSession> {
   let [authAt, mark] = await Promise.all([ctx.store.now(), ctx.store.sessions.mark()]);
   for (let tries = 1; tries <= MAX_CHECKS; tries++) {
     const identity = await check();
@@ -133,6 +140,7 @@ export async function checkAndBeginSession(
       if (client === undefined) reportNewDevice(ctx, facts);
       return tokens;
     }
+    if (begun.status === "used") return "used";
     // The number needs no clock, so a cut-off by a machine whose clock is ahead keeps no user out.
     mark = begun.number;
     authAt = await ctx.store.now();

@@ -1,4 +1,4 @@
-import { timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import { open, seal } from "../../core/aead.ts";
 import { systemEntropy, type Entropy } from "../../core/entropy.ts";
 import { hkdf32 } from "../../core/hmac.ts";
@@ -65,6 +65,15 @@ function computeMark(keys: SecretKeys, body: Buffer): Buffer {
 
 export function createSessionId(entropy: Entropy = systemEntropy): string {
   return entropy.bytes(16).toString("hex");
+}
+
+/**
+ * The id of the only session that a proof of the subject's login can begin. The store takes each id once. The id is a
+ * digest and needs no secret, so that processes with different secrets agree about it.
+ */
+export function sessionIdOfProof(issuer: string, subject: string, proof: string): string {
+  const parts = JSON.stringify(["holdfast/1 session of a proof", issuer, subject, proof]);
+  return hash("sha256", parts, "hex").slice(0, 32);
 }
 
 type NextToken = Pick<RefreshToken, "session" | "generation"> & Partial<Pick<RefreshToken, "client">>;

@@ -1,4 +1,4 @@
-import { HoldfastError } from "../../core/errors.ts";
+import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import { isLive } from "../../core/session.ts";
 import { ownTurn } from "../../resilience/turns.ts";
 import type {
@@ -19,7 +19,12 @@ import {
 } from "../store/session-record.ts";
 import type { AuthenticatedUser, RequestInfo, TokenResponse } from "../types.ts";
 import { checkFirstAccessToken } from "./access-token-size.ts";
-import { createRefreshToken, createSessionId, digestRefreshToken } from "./refresh-token.ts";
+import {
+  createRefreshToken,
+  createSessionId,
+  digestRefreshToken,
+  sessionIdOfProof,
+} from "./refresh-token.ts";
 import { shortestLifetime, type LifetimeLimits } from "./session-lifetime.ts";
 import { createTokenResponse } from "./token-response.ts";
 
@@ -52,15 +57,17 @@ export interface CheckTime {
 
 /**
  * Returns the number of the cut-off when the sessions of the subject were ended since `mark`, so that the credentials must
- * be checked again.
+ * be checked again. `used`: the proof of this login has begun a session before.
  */
 export async function beginSession(
   ctx: IssuerContext,
-  { subject, scopes, claims = {}, begun, ...limits }: AuthenticatedUser & Pick<SessionContent, "begun">,
+  { subject, scopes, claims = {}, begun, once, ...limits }: AuthenticatedUser & Pick<SessionContent, "begun">,
   { authAt, mark }: CheckTime,
   requestInfo: RequestInfo,
   client: SessionClient = firstPartyClient(ctx),
-): Promise<{ status: "created"; tokens: TokenResponse } | { status: "superseded"; number: number }> {
+): Promise<
+  { status: "created"; tokens: TokenResponse } | { status: "superseded"; number: number } | { status: "used" }
+> {
   const signingKey = await ctx.keys.activeKey();
   const { resources = [] } = requestInfo;
   const audience = resources.length === 0 ? undefined : [...resources];
@@ -76,7 +83,8 @@ export async function beginSession(
     ...(begun && { begun }),
   };
   checkFirstAccessToken(ctx, signingKey, { subject, scopes, claims, ...(audience && { audience }) });
-  const id = createSessionId(ctx.entropy);
+  const id =
+    once === undefined ? createSessionId(ctx.entropy) : sessionIdOfProof(ctx.config.url, subject, once);
   const { idleMs, absoluteMs } = shortestLifetime(client.lifetime, limits);
   const absoluteExpiresAt = authAt + absoluteMs;
   const first = {
@@ -93,16 +101,36 @@ export async function beginSession(
   );
   const facts = { id, subject, authAt, absoluteExpiresAt, facts: JSON.stringify(content) };
   const { issuer, until } = await sessionRevocation(ctx, id);
-  const created = await ctx.store.sessions.create(
-    { ...addSessionMac(ctx.secrets, facts), currentDigest: digestRefreshToken(refresh), idleMs, mark },
-    { max: mostSessions(ctx, client), issuer, until },
-  );
-  if (created.status === "superseded") return created;
+  const record = { ...addSessionMac(ctx.secrets, facts), currentDigest: digestRefreshToken(refresh) };
+  const create = async () =>
+    await ctx.store.sessions.create(
+      { ...record, idleMs, mark },
+      { max: mostSessions(ctx, client), issuer, until },
+    );
+  const created = await (once === undefined ? create() : createOnce(ctx, id, create));
+  if (created.status !== "created") return created;
   ctx.counts.sessionsStarted++;
   for (const evicted of created.evicted) await reportEnd(ctx, evicted, "evicted", requestInfo);
   const session = await verifySessionRecord(ctx, created.session, id);
   if (session === null) throw new HoldfastError("store_corrupt", "the store changed the session it created");
   return { status: "created", tokens: createTokenResponse(ctx, signingKey, session, refresh) };
+}
+
+/** Creates the session of a proof. The store refuses an id that is taken, and takes each id once. */
+async function createOnce<T>(
+  ctx: IssuerContext,
+  id: string,
+  create: () => Promise<T>,
+): Promise<T | { status: "used" }> {
+  const isUsed = async () => (await ctx.store.sessions.get(id)) !== null;
+  if (await isUsed()) return { status: "used" };
+  try {
+    return await create();
+  } catch (error) {
+    // Another request has created the session since.
+    if (isHoldfastError(error, "invalid_option") && (await isUsed())) return { status: "used" };
+    throw error;
+  }
 }
 
 /** A service has a bound of its own, because each of its processes has a session. */

@@ -10,6 +10,12 @@ export interface AuthenticatedUser {
   readonly idleMs?: number | undefined;
   /** The session ends this long after its login, in milliseconds. It can only shorten `refreshAbsoluteMs`. */
   readonly absoluteMs?: number | undefined;
+  /**
+   * Names the proof of this login, such as the `jti` or `nonce` of an ID token: 1 to 512 characters. Each proof of a
+   * subject begins one session, on all processes of the store, and the login is denied when the proof comes again. The
+   * issuer knows a proof until a day after its session would have expired. It stores a digest only. A refresh ignores it.
+   */
+  readonly once?: string | undefined;
 }
 
 /**

@@ -22,7 +22,7 @@ const RESERVED_CLAIMS = "iss sub aud exp nbf iat jti client_id scope sid auth_ti
 
 /** Whether every verifier reads the same value back: no lone surrogate, no `__proto__`, not too deep, not too large. */
 function fitsInToken(user: AuthenticatedUser): boolean {
-  const json = Buffer.from(JSON.stringify(user));
+  const json = Buffer.from(JSON.stringify({ ...user, once: undefined }));
   return json.length <= MAX_USER_BYTES && parseJsonObject(json) !== null;
 }
 
@@ -46,6 +46,7 @@ export const userSchema: z.ZodType<AuthenticatedUser> = z
       .default({}),
     idleMs: lifetimeSchema,
     absoluteMs: lifetimeSchema,
+    once: z.string().min(1).max(512).optional(),
   })
   .refine(fitsInToken, "does not fit into a token");
 

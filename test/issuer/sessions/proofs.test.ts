@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { AuthenticatedUser } from "../../../src/issuer/types.ts";
+import { EXPIRED_RETENTION_MS } from "../../../src/stores/retention.ts";
+import { createFixture, OTHER_SECRET, SECRET, sendRequest } from "../fixture.ts";
+import { failStore, stores } from "../stores.ts";
+
+const ann: AuthenticatedUser = { subject: "ann", scopes: ["orders:read"], once: "nonce 1" };
+
+for (const [name, open] of stores) {
+  test(`a proof begins one session only, on every process of the store, with ${name}`, async () => {
+    await open(async (store, clock) => {
+      const one = createFixture({ store, clock });
+      const other = createFixture({ store, clock, secret: `${OTHER_SECRET},${SECRET}` });
+      const begun = await Promise.all(
+        [one, other, one, other].map(async ({ issuer }) => (await issuer.beginSession(ann)).status),
+      );
+      assert.deepEqual(begun.toSorted(), ["denied", "denied", "denied", "ok"]);
+      assert.equal((await one.issuer.sessions.list("ann")).sessions.length, 1);
+
+      const [event] = (await store.audit.recent(10)).filter(({ kind }) => kind === "login_refused");
+      assert.equal(event?.detail, "the proof of this login has begun a session before");
+      assert.equal(event.subject, "ann");
+      const statusOf = async (user: AuthenticatedUser) => (await one.issuer.beginSession(user)).status;
+      assert.equal(await statusOf({ ...ann, once: "nonce 2" }), "ok");
+      assert.equal(await statusOf({ ...ann, subject: "bob" }), "ok");
+    });
+  });
+}
+
+test("a proof stays used after the logout, and until a day after its session has expired", async () => {
+  const { issuer, store, clock } = createFixture({ refreshIdleMs: 3_600_000 });
+  const begun = await issuer.beginSession(ann);
+  assert.ok(begun.status === "ok");
+  await issuer.endSession(begun.tokens.session_id, "logout");
+  await clock.advance(3_600_000 + EXPIRED_RETENTION_MS - 1);
+  await store.prune();
+  assert.equal((await issuer.beginSession(ann)).status, "denied");
+});
+
+test("a login whose authenticate names a proof is a 401 when the proof comes again", async () => {
+  const { issuer } = createFixture({
+    authenticate: ({ assertion }) => ({ subject: "ann", scopes: [], once: String(assertion) }),
+  });
+  const logIn = async (assertion: string) =>
+    (await sendRequest(issuer, "POST", "/auth/login", { assertion })).status;
+  assert.deepEqual([await logIn("a"), await logIn("a"), await logIn("b")], [200, 401, 200]);
+});
+
+test("law 1: a proof is neither used nor refused while the store cannot tell", async () => {
+  const { issuer: honest, store, clock } = createFixture();
+  await honest.ready();
+  let failing = "sessions.get";
+  const faulty = failStore(store, (call) => call === failing && "before");
+  const { issuer } = createFixture({ store: faulty, clock });
+  assert.equal((await issuer.beginSession(ann)).status, "unavailable");
+  failing = "sessions.create";
+  assert.equal((await issuer.beginSession(ann)).status, "unavailable");
+  assert.equal((await honest.beginSession(ann)).status, "ok");
+  failing = "sessions.get";
+  assert.equal((await issuer.beginSession(ann)).status, "unavailable");
+});
+
+test("law 5: the store has no proof in clear text", async () => {
+  const { issuer, store } = createFixture();
+  const begun = await issuer.beginSession({ ...ann, once: "a proof that is secret" });
+  assert.ok(begun.status === "ok");
+  const session = await store.sessions.get(begun.tokens.session_id);
+  assert.doesNotMatch(JSON.stringify(session), /a proof that is secret/);
+});
+
+test("a proof that is no text of 1 to 512 characters is refused", async () => {
+  const { issuer } = createFixture();
+  for (const once of ["", "x".repeat(513), 7]) {
+    await assert.rejects(issuer.beginSession({ ...ann, once } as AuthenticatedUser), {
+      code: "invalid_option",
+      message: /beginSession: the user is unusable: once/,
+    });
+  }
+});
