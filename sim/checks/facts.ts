@@ -52,6 +52,8 @@ export class Facts {
   readonly #hasDuplicates: boolean;
   readonly #ends = new Map<string, End[]>();
   readonly #endsOfUsers = new Map<string, End[]>();
+  /** Guard and life → the times of its decisions, in order. */
+  readonly #decisions = new Map<string, number[]>();
   /** Session → when the answer to its login came. */
   readonly #logins = new Map<string, RecordedOperation>();
 
@@ -69,10 +71,15 @@ export class Facts {
         });
       }
       this.#addEnd(operation);
+      if (decisions.has(operation.operation) && answer !== null) {
+        const place = `${String(call["guard"])} ${String(call["life"])}`;
+        add(this.#decisions, place, ended);
+      }
       if (logins.has(operation.operation) && answer?.["status"] === 200) {
         this.#logins.set(answer["session"] as string, operation);
       }
     }
+    for (const times of this.#decisions.values()) times.sort((one, other) => one - other);
     this.tokens = tokens;
     this.clockSteps = faultsOf(history, "clock step", "ms");
     this.suspends = faultsOf(history, "suspend", "durationMs");
@@ -116,6 +123,11 @@ export class Facts {
     return Math.min(Infinity, ...certain.map(({ ended }) => ended));
   }
 
+  /** The times at which the guard decided on a token in the life of this call, in order. */
+  decisionTimes(call: Readonly<Record<string, unknown>>): readonly number[] {
+    return this.#decisions.get(`${String(call["guard"])} ${String(call["life"])}`) ?? [];
+  }
+
   /** The time before which nothing could end the session. */
   mayEndAt(session: string, user: string): number {
     return Math.min(Infinity, ...this.endsOf(session, user).map(({ began }) => began));
@@ -147,6 +159,9 @@ export class Facts {
     }
   }
 }
+
+/** Operations in which a guard decides on a token. Each of them compares the clocks. */
+const decisions: ReadonlySet<string> = new Set(["verdict", "message", "close"]);
 
 /** Operations that begin a session. */
 const logins: ReadonlySet<string> = new Set(["login", "password login", "change password"]);
@@ -185,8 +200,8 @@ function faultsOf(history: RunHistory["history"], fault: string, member: string)
     }));
 }
 
-function add(map: Map<string, End[]>, key: string, end: End): void {
-  const ends = map.get(key) ?? [];
-  ends.push(end);
-  map.set(key, ends);
+function add<Value>(map: Map<string, Value[]>, key: string, value: Value): void {
+  const values = map.get(key) ?? [];
+  values.push(value);
+  map.set(key, values);
 }

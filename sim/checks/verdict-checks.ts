@@ -1,5 +1,5 @@
 import { TOLERANCE_MS } from "../plan.ts";
-import type { Facts, IssuedToken } from "./facts.ts";
+import type { ClockStep, Facts, IssuedToken } from "./facts.ts";
 import { mayRefuseLiveSession } from "./live-session-refusals.ts";
 import type { RecordedOperation, RunHistory } from "./run-history.ts";
 import type { Violation } from "./violation.ts";
@@ -15,6 +15,8 @@ const FOLLOWED_DRIFT_MS = 100;
 const LONGEST_ANSWER_MS = 30_000;
 /** A guard accepts that its clock was stepped ahead after a minute (docs/outages/faults.md, fault 34). */
 const STEP_ACCEPTED_AFTER_MS = 55_000;
+/** After this time, a guard whose clock is a little slow has believed a step ahead as well. */
+const BELIEVED_AFTER_MS = 61_000;
 /** Two steps lead to the same time when they differ by less, which is what drift adds in a run. */
 const SAME_STEP_MS = 10_000;
 
@@ -31,24 +33,43 @@ type VerdictCheck = (decision: Decision, facts: Facts, run: RunHistory) => strin
 /** How much later than the true time the guard may believe that a token expires. */
 export function clockAllowance(
   { call, began }: Pick<RecordedOperation, "call" | "began">,
-  { clockSteps, suspends }: Facts,
+  facts: Facts,
 ): number {
+  const { clockSteps, suspends } = facts;
   const [error, startError] = [Number(call["clockErrorMs"] ?? 0), Number(call["startErrorMs"] ?? 0)];
   const small = Math.abs(error - startError) <= CLOCK_SLACK_MS ? Math.abs(error - startError) : 0;
-  // While the wall clock is behind, only the monotonic clock tells the time, and a suspend stops it. A guard notices a
-  // suspend at its next decision, and believes the time after it a minute later.
   const back = clockSteps.find(
     ({ process, ms, began: from, ended }) =>
       process === call["guard"] && ms < 0 && from < began && began < ended,
   );
+  // While the wall clock is behind, only the monotonic clock tells the time, and a suspend stops it.
   const missed = suspends.filter(
-    ({ process, ended }) =>
-      back !== undefined && process === call["guard"] && ended > back.began - 2 * STEP_ACCEPTED_AFTER_MS,
+    (suspend) =>
+      back !== undefined &&
+      suspend.process === call["guard"] &&
+      !hasBelievedSuspend(suspend, back, facts, call),
   );
   // Until the step, the guard follows the drift of its clock, at most FOLLOWED_DRIFT_MS late.
   const drift =
     back === undefined ? 0 : FOLLOWED_DRIFT_MS + DRIFT * (began - back.began + 2 * STEP_ACCEPTED_AFTER_MS);
   return Math.abs(startError) + small + drift + missed.reduce((sum, { ms }) => sum + ms, 0);
+}
+
+/**
+ * Whether the guard believed the time after a suspend before its clock was set back. It notices a suspend at its next
+ * decision, and believes the time after it at the first decision that is a minute later.
+ */
+function hasBelievedSuspend(
+  { ended }: ClockStep,
+  back: ClockStep,
+  facts: Facts,
+  call: RecordedOperation["call"],
+): boolean {
+  const times = facts.decisionTimes(call);
+  const noticedAt = times.find((at) => at >= ended);
+  return (
+    noticedAt !== undefined && times.some((at) => at >= noticedAt + BELIEVED_AFTER_MS && at < back.began)
+  );
 }
 
 /** When the token expires in true time. The issuer may have set `exp` by a clock that was behind. */

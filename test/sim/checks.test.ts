@@ -203,6 +203,24 @@ test("the checks allow what a guard with a wrong clock cannot know", () => {
   assert.deepEqual(stepped().verdict(30_000, refused("expired")).failures(), ["an outage is never invalid"]);
 });
 
+test("a suspend counts for a clock that was set back only when the guard has not believed it before", () => {
+  const suspended = (decisions: readonly number[]) => {
+    const written = new WrittenHistory()
+      .login()
+      .entry(10_000, "fault", { number: 1, fault: "suspend", target: "guard", durationMs: 20_000 })
+      .entry(30_000, "fault ended", { number: 1, fault: "suspend" });
+    for (const at of decisions) written.verdict(at, valid);
+    return written
+      .entry(200_000, "fault", { number: 2, fault: "clock step", target: "guard", ms: -60_000 })
+      .verdict(320_000, valid, { clockErrorMs: -60_000 })
+      .entry(400_000, "fault ended", { number: 2, fault: "clock step" })
+      .failures();
+  };
+  assert.deepEqual(suspended([]), []);
+  assert.deepEqual(suspended([150_000, 190_000]), [], "noticed too late");
+  assert.deepEqual(suspended([31_000, 100_000]), ["expired is refused"]);
+});
+
 test("a guard may believe a clock that is ahead at once when it has believed the same time before, and no other", () => {
   const steps = (againMs: number, firstEnd: number) =>
     new WrittenHistory()

@@ -14,6 +14,8 @@ const MAX_TOKENS = 10_000;
 export class TokensAfterStep {
   readonly #clock: Clock;
   /** Wall minus monotonic time before the step. */
+  #offsetBefore: number;
+  /** Wall minus monotonic time at the last token. */
   #offset: number;
   /** Their `jti`, the oldest first. Empty while the clock was not set back. */
   readonly #tokens = new Set<string>();
@@ -21,13 +23,17 @@ export class TokensAfterStep {
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#offset = this.#readOffset();
+    this.#offsetBefore = this.#offset;
   }
 
   /** Records a token that is issued now. */
   record(jti: string): void {
     const offset = this.#readOffset();
-    if (offset > this.#offset - STEP_MS) {
-      this.#offset = offset;
+    const isSteppedAgain = offset <= this.#offset - STEP_MS;
+    this.#offset = offset;
+    if (isSteppedAgain) this.#tokens.clear();
+    if (offset > this.#offsetBefore - STEP_MS) {
+      this.#offsetBefore = offset;
       this.#tokens.clear();
       return;
     }
@@ -39,9 +45,10 @@ export class TokensAfterStep {
     }
   }
 
-  /** Whether this process issued the token after its clock was set back. */
+  /** Whether this process issued the token after its clock was set back, for the last time. */
   has({ jti }: Readonly<JwtClaims>): boolean {
-    return jti !== undefined && this.#tokens.has(jti);
+    if (jti === undefined || !this.#tokens.has(jti)) return false;
+    return this.#readOffset() > this.#offset - STEP_MS;
   }
 
   #readOffset(): number {

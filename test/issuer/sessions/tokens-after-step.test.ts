@@ -23,6 +23,23 @@ test("fault 34: an issuer knows the tokens that it issued after its clock was se
   );
 });
 
+test("law 2, fault 34: a token from between two steps back was not issued after the second one", () => {
+  const clock = new FakeClock();
+  const tokens = new TokensAfterStep(clock);
+  clock.setWall(clock.now() + HOUR_MS);
+  tokens.record("ahead");
+  clock.setWall(clock.now() - HOUR_MS);
+  tokens.record("between");
+  assert.equal(tokens.has({ jti: "between" }), true);
+  clock.setWall(clock.now() - HOUR_MS);
+  assert.equal(tokens.has({ jti: "between" }), false);
+  tokens.record("after");
+  assert.deepEqual(
+    ["between", "after"].map((jti) => tokens.has({ jti })),
+    [false, true],
+  );
+});
+
 test("an issuer takes drift and a suspend for no step back", async () => {
   const clock = new FakeClock();
   const tokens = new TokensAfterStep(clock);
