@@ -27,17 +27,21 @@ export const bits: Library = new Library("bit", {
 
 interface Item {
   readonly size: number;
-  readonly isSigned: boolean;
+  readonly kind: "signed" | "unsigned" | "text";
 }
 
-/** Reads a format such as `>I4i2`: the order of the bytes, then the kind and size of each number. */
+const KINDS = { i: "signed", I: "unsigned", c: "text" } as const;
+
+/** Reads a format such as `>I4i2c10`: the order of the bytes, then the kind and size of each number or text. */
 function readFormat(format: string): { isLittle: boolean; items: Item[] } {
-  if (!/^[<>](?:[Ii]\d+)*$/.test(format)) throw new NotSimulatedError(`the format "${format}" of struct`);
-  const items = Array.from(format.matchAll(/([Ii])(\d+)/g), ([, kind, size]) => ({
+  if (!/^[<>]?(?:[Ii]\d+|c[1-9]\d*)*$/.test(format)) {
+    throw new NotSimulatedError(`the format "${format}" of struct`);
+  }
+  const items = Array.from(format.matchAll(/([Iic])(\d+)/g), ([, kind, size]) => ({
     size: Number(size),
-    isSigned: kind === "i",
+    kind: KINDS[kind as keyof typeof KINDS],
   }));
-  return { isLittle: format.startsWith("<"), items };
+  return { isLittle: !format.startsWith(">"), items };
 }
 
 /** Returns the bytes of a number, the lowest first. */
@@ -49,20 +53,23 @@ function unpack(formatText: LuaValue, value: LuaValue, first: LuaValue): LuaValu
   const text = readText(value, 2, "unpack");
   const { isLittle, items } = readFormat(readText(formatText, 1, "unpack"));
   let at = first === undefined ? 0 : readNumber(first, 3, "unpack") - 1;
-  const numbers = items.map(({ size, isSigned }) => {
+  const values = items.map(({ size, kind }) => {
     if (at + size > text.length) throw new LuaError("bad argument #2 to 'unpack' (data string too short)");
-    const bytes = Array.from(text.slice(at, at + size), (character) => character.charCodeAt(0));
+    const part = text.slice(at, at + size);
     at += size;
+    if (kind === "text") return part;
+    const bytes = Array.from(part, (character) => character.charCodeAt(0));
     if (isLittle) bytes.reverse();
     const number = bytes.reduce((sum, byte) => sum * 256 + byte, 0);
-    return isSigned && number >= 256 ** size / 2 ? number - 256 ** size : number;
+    return kind === "signed" && number >= 256 ** size / 2 ? number - 256 ** size : number;
   });
-  return [...numbers, at + 1];
+  return [...values, at + 1];
 }
 
 function pack(formatText: LuaValue, ...values: LuaValue[]): LuaValue[] {
   const { isLittle, items } = readFormat(readText(formatText, 1, "pack"));
-  const bytes = items.flatMap(({ size }, i) => {
+  const bytes = items.flatMap(({ size, kind }, i) => {
+    if (kind === "text") throw new NotSimulatedError("struct.pack of a text");
     const lowestFirst = toBytes(Math.trunc(readNumber(values[i], i + 2, "pack")), size);
     return isLittle ? lowestFirst : lowestFirst.toReversed();
   });

@@ -10,9 +10,10 @@ const redisSessions = {
 export const redisBugs: readonly PlantedBug[] = [
   {
     ...redisSessions,
+    file: "stores/redis/rotation-script.ts",
     name: "a lost answer is never forgiven on Redis",
-    from: "    now + lostAnswerMs, arrived == 0",
-    to: "    now, arrived == 0",
+    from: "absolute, now + lostAnswerMs)",
+    to: "absolute, now)",
   },
   {
     ...redisSessions,

@@ -62,8 +62,9 @@ export async function openRedisStore(
     const requirement = { durability: settings.durability, replicas };
     const summary = await checkDurability(connection, description, requirement);
     const manifest = await openManifest(connection, prefix, description, entropy);
+    const isCluster = address.kind === "cluster";
     connection.setFence(
-      address.kind === "cluster"
+      isCluster
         ? createClusterFence(async () => await manifest.runScript(readWritableTime), networkClock)
         : { manifestKey: manifest.key },
     );
@@ -80,6 +81,7 @@ export async function openRedisStore(
       manifest,
       prefix,
       clock,
+      isCluster,
       durability,
       openReader: async () => await openConnection(connectionOptions),
       description,

@@ -1,17 +1,13 @@
+import type { Clock } from "../../core/clock.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import type { Acknowledgement, EndReason, Rotation, SessionRecord } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
-import {
-  acknowledgeSession,
-  createSession,
-  endSession,
-  readSession,
-  rotateSession,
-} from "./session-scripts.ts";
+import { Rotations } from "./rotations.ts";
+import { acknowledgeSession, createSession, endSession, readSession } from "./session-scripts.ts";
 import { formatSession, parseSession } from "./session-text.ts";
 
 /** The reply of a script on a session. */
-type ScriptReply = readonly [outcome: string, now: number, session?: string, successor?: string];
+type ScriptReply = readonly [outcome: string, now: number, session?: string];
 
 /** The reply of a script: its outcome, and the session if it exists. */
 export interface SessionReply {
@@ -19,8 +15,6 @@ export interface SessionReply {
   /** The store's time. */
   readonly now: number;
   readonly session: SessionRecord | null;
-  /** The sealed successor. `null` unless the outcome is `repeated`. */
-  readonly successor: string | null;
 }
 
 /** The cut-off that ends a session. */
@@ -36,14 +30,24 @@ export function sessionKeys(prefix: string, id: string): string[] {
   return [`${prefix}{session:${id}}`, `${prefix}{session:${id}}:successor`];
 }
 
+export interface SessionCommandsOptions {
+  readonly connection: RedisConnection;
+  readonly prefix: string;
+  readonly clock: Clock;
+  readonly isCluster: boolean;
+}
+
 /** The scripts of session-scripts.ts with typed arguments and replies. */
 export class SessionCommands {
   readonly #connection: RedisConnection;
   readonly #prefix: string;
+  readonly #rotations: Rotations;
 
-  constructor(connection: RedisConnection, prefix: string) {
+  constructor({ connection, prefix, clock, isCluster }: SessionCommandsOptions) {
     this.#connection = connection;
     this.#prefix = prefix;
+    const keysOf = (id: string) => this.#keys(id);
+    this.#rotations = new Rotations({ connection, clock, keysOf, joins: !isCluster });
   }
 
   /** Returns the session and the store's time. `null` when it does not exist or has expired a day ago. */
@@ -66,13 +70,8 @@ export class SessionCommands {
   }
 
   async rotate(rotation: Rotation): Promise<SessionReply> {
-    const { sessionId, generation, presentedDigest, successorDigest, sealedSuccessor } = rotation;
-    const { lostAnswerMs, conflictMs, issuedAt, expiresAt } = rotation;
-    const token = [generation, presentedDigest, successorDigest, sealedSuccessor];
-    const args = [...token, lostAnswerMs, conflictMs, issuedAt ?? "", expiresAt ?? ""];
-    return toReply(
-      (await this.#connection.runScript(rotateSession, this.#keys(sessionId), args)) as ScriptReply,
-    );
+    const { outcome, now, text } = await this.#rotations.rotate(rotation);
+    return toReply(text === "" ? [outcome, now] : [outcome, now, text]);
   }
 
   async acknowledge({
@@ -97,7 +96,6 @@ export class SessionCommands {
   }
 }
 
-function toReply([outcome, now, text, successor]: ScriptReply): SessionReply {
-  const session = text === undefined ? null : parseSession(text, now);
-  return { outcome, now, session, successor: successor ?? null };
+function toReply([outcome, now, text]: ScriptReply): SessionReply {
+  return { outcome, now, session: text === undefined ? null : parseSession(text, now) };
 }

@@ -3,8 +3,8 @@ import { defineRead, defineWrite, type Script } from "./script.ts";
 import { CUT_FORMAT, HEAD_LENGTH, luaFormat, luaSpan, SESSION_FORMAT } from "./session-text.ts";
 
 /*
- * The scripts on one session, whose string session-text.ts describes. They return {outcome, now, session, sealed
- * successor}. Earlier versions kept a hash of two JSON texts and the sealed successor in the second key. The scripts
+ * The scripts on one session, whose string session-text.ts describes. Most return {outcome, now,
+ * session}. Earlier versions kept a hash of two JSON texts and the sealed successor in the second key. The scripts
  * read such a hash, and write a string in its place.
  */
 const NULLS = `local function ms(value) return value ~= cjson.null and value or 0 end
@@ -42,9 +42,6 @@ local function save(session, life)
 end
 `;
 
-/** A time that is `null`. */
-const ZERO_TIME = "0".repeat(13);
-
 const place = (name: Parameters<typeof luaSpan>[0]) => `number(sub(v, ${luaSpan(name)}))`;
 
 const STATE = `
@@ -75,53 +72,12 @@ save(ARGV[4], ARGV[3] - ${EXPIRED_RETENTION_MS})
 return {'created'}`);
 
 /**
- * `decideRotation` of ../refresh-rotation.ts in Lua; a property test compares the two. A cut-off need not be read here,
- * because it has ended the session. The script does not end a session on reuse: the session ends after the log entry.
+ * Replaces a session of an earlier version by a string. Returns 'unknown' when no session exists. Fails when a newer
+ * version or another program wrote the key.
  */
-export const rotateSession: Script = defineWrite(`${SESSION}
-local presented, successor, newSealed, lostAnswerMs, conflictMs = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local issuedAt, expiresAt = number(ARGV[8]), number(ARGV[9])
-local behind = ${place("generation")} - ARGV[2]
-if ended == 0 and not live and now < absolute then live = behind < 0 and expiresAt and now < expiresAt end
-if not live then return {'ended', now, v} end
-${PARTS}
-local arrived, rolled, iat = ${place("arrivedAt")}, ${place("rolledBackAt")}, ${place("issuedAtS")}
-local newIat = math.max(math.floor(now / 1000), iat)
-if behind < 0 or behind == 0 and presented == current then
-  if behind < 0 then arrived, rolled = 0, now end
-  idle = math.min(now + ${place("idleMs")}, absolute)
-  local wasRepeated = ${place("wasRepeated")} == 1
-  v = format('${SESSION_FORMAT}${luaFormat("generation", "rotatedAt")}%s${luaFormat("idleExpiresAt")}%s${luaFormat("lostAnswerEndsAt")}${ZERO_TIME}${luaFormat("previousArrivedAt", "rolledBackAt")}${ZERO_TIME}${luaFormat("issuedAtS", "repeatStreak")}000${luaFormat("currentLength", "sealedLength")}',
-    ARGV[2] + 1, now, sub(v, ${luaSpan("idleMs")}), idle, sub(v, ${luaSpan("absoluteExpiresAt")}),
-    now + lostAnswerMs, arrived == 0 and now or arrived, rolled, newIat,
-    wasRepeated and ${place("repeatStreak")} or 0, #successor, #presented, #newSealed)
-    .. successor .. presented .. newSealed .. sub(v, at)
-  save(v, idle - now)
-  return {behind < 0 and 'resumed' or 'rotated', now, v}
-end
-if behind == 0 then return {'forked', now, v} end
-if behind == 1 then
-  if presented ~= sub(v, previousAt, sealedAt - 1) then return {'forked', now, v} end
-  if arrived == 0 then
-    if now >= ${place("lostAnswerEndsAt")} then return {'late', now, v} end
-    if sealedAt == at then return {'conflict', now, v} end
-    local sealed = sub(v, sealedAt, at - 1)
-    local wasRepeated, streak = ${place("wasRepeated")}, ${place("repeatStreak")}
-    if wasRepeated == 0 or newIat ~= iat then
-      v = sub(v, ${luaSpan(null, "endedAt")})
-        .. format('${luaFormat("issuedAtS", "wasRepeated")}', newIat, math.min(9999, streak + 1 - wasRepeated), 1)
-        .. sub(v, ${luaSpan("reasonLength", null)})
-      save(v, idle - now)
-    end
-    return {'repeated', now, v, sealed}
-  end
-  if now < arrived + conflictMs then return {'conflict', now, v} end
-else
-  local previousArrived = ${place("previousArrivedAt")}
-  if behind == 2 and previousArrived > 0 and now < previousArrived + conflictMs then return {'conflict', now, v} end
-  if rolled > 0 and (not issuedAt or issuedAt <= rolled) then return {'forked', now, v} end
-end
-return {'reuse', now, v}`);
+export const convertSession: Script = defineWrite(`${SESSION}
+if wasHash then save(v, idle - now) end
+return 'converted'`);
 
 /** `acknowledgeSuccessor` of ../refresh-rotation.ts in Lua. Arguments: generation, digest ('' for any). */
 export const acknowledgeSession: Script = defineWrite(`${SESSION}

@@ -10,6 +10,8 @@ import type { EndReason, SessionFacts, SessionRecord } from "../session-store.ts
 export const SESSION_FORMAT = "2";
 /** The first byte of a string that stands for a session which a cut-off reached before it was created. */
 export const CUT_FORMAT = "C";
+/** A time that is `null`. */
+export const ZERO_TIME: string = "0".repeat(13);
 
 /** The numbers of the head in their order, each with its count of digits. */
 const PLACES = [
@@ -67,6 +69,21 @@ export function luaFormat(from: Place, to: Place = from): string {
     .join("");
 }
 
+/** The format of Lua's `struct.unpack` for the first byte and all places of the head, as texts. */
+export const luaFields: string = `c${SESSION_FORMAT.length}${PLACES.map(([, digits]) => `c${digits}`).join("")}`;
+
+/** Writes a number as it stands in the place. `null` stands for 0. */
+export function formatPlace(name: Place, value: number | boolean | null): string {
+  const { start, end } = spans[name];
+  const digits = end - start;
+  return String(Math.min(Number(value ?? 0), 10 ** digits - 1)).padStart(digits, "0");
+}
+
+/** Writes a time in 13 digits. */
+export function formatTime(value: number | null): string {
+  return formatPlace("rotatedAt", value);
+}
+
 export function formatSession(record: SessionRecord): string {
   const { id, subject, authAt, absoluteExpiresAt, facts, mac } = record;
   const fixed: SessionFacts = { id, subject, authAt, absoluteExpiresAt, facts, mac };
@@ -77,10 +94,7 @@ export function formatSession(record: SessionRecord): string {
   );
   const lengths = { reasonLength, currentLength, previousLength, sealedLength };
   const numbers: Readonly<Record<Place, number | boolean | null>> = { ...record, ...lengths };
-  const head = PLACES.map(([name, digits]) => {
-    const largest = 10 ** digits - 1;
-    return String(Math.min(Number(numbers[name] ?? 0), largest)).padStart(digits, "0");
-  });
+  const head = PLACES.map(([name]) => formatPlace(name, numbers[name]));
   return [SESSION_FORMAT, ...head, ...texts, JSON.stringify(fixed)].join("");
 }
 

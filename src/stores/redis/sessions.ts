@@ -1,3 +1,4 @@
+import type { Clock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import type { Revocation, RevocationEntry } from "../../core/revocation.ts";
 import { isLive } from "../../core/session.ts";
@@ -26,6 +27,8 @@ export interface SessionPart {
 export interface SessionContext {
   readonly connection: RedisConnection;
   readonly prefix: string;
+  readonly clock: Clock;
+  readonly isCluster: boolean;
   /** Appends to the log and ends no session. */
   readonly appendToLog: (revocation: Revocation) => Promise<RevocationEntry>;
   /** Returns the server's time, epoch ms. Rejects with `store_emptied` when the store is not the one that was opened. */
@@ -34,7 +37,7 @@ export interface SessionContext {
 
 export function createSessionPart(context: SessionContext): SessionPart {
   const { appendToLog, requireStore, connection, prefix } = context;
-  const commands = new SessionCommands(connection, prefix);
+  const commands = new SessionCommands(context);
   const subjects = new SubjectCommands(connection, prefix);
   const parts: SessionCommandParts = { commands, subjects, appendToLog };
 
@@ -51,12 +54,12 @@ export function createSessionPart(context: SessionContext): SessionPart {
   }
 
   async function rotate(rotation: Rotation): Promise<RotationOutcome> {
-    const { outcome, session, successor, now: rotatedAt } = await commands.rotate(rotation);
+    const { outcome, session, now } = await commands.rotate(rotation);
     if (session === null) await requireStore();
     if (session === null || outcome === "unknown") return { outcome: "unknown" };
     if (outcome === "repeated") {
-      const behindMs = Math.max(0, rotatedAt - session.rotatedAt);
-      return { outcome, session, sealedSuccessor: successor ?? "", behindMs };
+      const behindMs = Math.max(0, now - session.rotatedAt);
+      return { outcome, session, sealedSuccessor: session.sealedSuccessor ?? "", behindMs };
     }
     if (outcome !== "reuse") return { outcome, session } as RotationOutcome;
     await appendToLog(rotation.onReuse);

@@ -18,6 +18,7 @@ export interface RedisStoreParts {
   readonly prefix: string;
   readonly description: string;
   readonly clock: Clock;
+  readonly isCluster: boolean;
   readonly durability: DurabilityMonitor;
   /** Opens a separate connection for blocking reads. */
   readonly openReader: () => Promise<RedisConnection>;
@@ -33,7 +34,7 @@ export interface AssembledStore {
 
 /** Creates all parts of the store. */
 export function assembleStore(parts: RedisStoreParts): AssembledStore {
-  const { connection, manifest, prefix, description, clock, durability, openReader } = parts;
+  const { connection, manifest, prefix, description, clock, isCluster, durability, openReader } = parts;
   const requireStore = async () => Number(await manifest.runScript(readTime));
   const reader = new LogReader({ open: openReader, logKey: manifest.logKey, seq: manifest.seq, clock });
   const log: RedisRevocationLog = new RedisRevocationLog({
@@ -45,7 +46,14 @@ export function assembleStore(parts: RedisStoreParts): AssembledStore {
   });
   const append = async (revocation: Parameters<RedisRevocationLog["append"]>[0]) =>
     await log.append(revocation);
-  const sessions = createSessionPart({ connection, prefix, appendToLog: append, requireStore });
+  const sessions = createSessionPart({
+    connection,
+    prefix,
+    clock,
+    isCluster,
+    appendToLog: append,
+    requireStore,
+  });
   const audit = createAuditPart(connection, prefix);
   const users = createUserPart({ connection, prefix, clock, requireStore });
   const recovery = createRecovery(parts, log, users);
