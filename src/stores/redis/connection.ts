@@ -40,7 +40,7 @@ interface ScriptCall {
   readonly writes: boolean;
   /** The key that decides on the server. */
   readonly key: string;
-  /** What follows the name of the script. */
+  /** The arguments that follow the name of the script. */
   readonly rest: readonly string[];
   /** The deadline. */
   readonly ms: number;
@@ -49,7 +49,7 @@ interface ScriptCall {
 /** A write has a longer deadline than a read, because a write that misses it may still take effect. */
 const WRITE_TIMEOUT_FACTOR = 4;
 const RETRY_PAUSE_MS = 50;
-/** An answer after this time is late. A replica can have taken over meanwhile. */
+/** An answer after this time is late. A replica can have taken over before it. */
 const LATE_MS = 500;
 /** How long a server may stay silent before its connection is replaced, in units of `commandTimeoutMs`. */
 export const MAX_SILENT_TIMEOUTS = 10;

@@ -3,7 +3,7 @@ import { storeEvents } from "../../core/event-channels.ts";
 import type { RedisConnection } from "./connection.ts";
 import { readDurability, type DurabilityReport, type DurabilityRequirement } from "./durability.ts";
 
-/** What the monitor watches. */
+/** The connection that the monitor watches, and its requirement. */
 export interface DurabilityMonitorOptions {
   readonly connection: RedisConnection;
   readonly requirement: DurabilityRequirement;

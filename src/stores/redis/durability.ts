@@ -5,7 +5,7 @@ import type { RedisConnection } from "./connection.ts";
 /** How durable an acknowledged write must be; the values are those of `appendfsync`. `unchecked` accepts any. */
 export type Durability = "always" | "everysec" | "unchecked";
 
-/** What the store requires of the servers. */
+/** The durability and the replicas that the store requires of the servers. */
 export interface DurabilityRequirement {
   readonly durability: Durability;
   /** How many replicas must have a write before it is acknowledged. */

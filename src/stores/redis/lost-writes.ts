@@ -3,7 +3,7 @@ import { storeEvents } from "../../core/event-channels.ts";
 
 /** Applies acknowledged writes of one kind again where the store lacks them. */
 export interface LostWriteSource {
-  /** What an event calls the writes, in the plural. */
+  /** The name of the writes in an event, in the plural. */
   readonly what: string;
   /** Calls `onRestored` with each number of writes that the store lacked, as soon as they are applied. */
   readonly restoreOnce: (onRestored: (count: number) => void) => Promise<void>;

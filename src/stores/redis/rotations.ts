@@ -5,7 +5,7 @@ import { rotateSessions } from "./rotation-script.ts";
 import { convertSession } from "./session-scripts.ts";
 import { formatPlace, formatTime } from "./session-text.ts";
 
-/** What the script decided: its outcome, the store's time, and the text of the session or `""`. */
+/** The outcome, the store's time, and the text of the session. The text is `""` when no session exists. */
 export interface RotationReply {
   readonly outcome: string;
   readonly now: number;
@@ -32,7 +32,7 @@ export interface RotationsOptions {
 
 /**
  * Rotates sessions. A rotation is sent at once while no other is in flight. Otherwise the rotations of one turn of the
- * event loop share a script call, because the call itself takes the server a third of the time of a single rotation.
+ * event loop share a script call. The call itself takes the server a third of the time of a single rotation.
  */
 export class Rotations {
   readonly #options: RotationsOptions;

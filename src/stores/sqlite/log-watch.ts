@@ -7,7 +7,7 @@ const LOOK_EVERY_MS = 20;
 /** The most entries of other processes to publish at once. A follower that lacks more reads the log. */
 const MAX_ENTRIES = 1000;
 
-/** What the watch reads. All methods are synchronous. */
+/** The part of the log that the watch reads. All methods are synchronous. */
 export interface WatchedLog {
   readonly dataVersion: () => unknown;
   readonly newest: () => { readonly seq: number } | null;
