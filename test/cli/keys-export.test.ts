@@ -36,23 +36,28 @@ async function kids(data: string): Promise<string[]> {
   return keys.map(({ kid }) => kid);
 }
 
+async function lastAudit(data: string): Promise<unknown[]> {
+  const store = await sqliteStore({ file: localFiles(data).data });
+  const [last] = await store.audit.recent(1);
+  await store.close();
+  return [last?.kind, last?.detail];
+}
+
 test("law 5: exported signing keys are sealed and private, and an audit event records the export", async (t) => {
   const { data, file } = await exported(t);
   assert.equal((await stat(file)).mode & 0o777, 0o600);
   const text = await readFile(file, "utf8");
   for (const kid of await kids(data)) assert.ok(!text.includes(kid));
   assert.deepEqual(Object.keys(JSON.parse(text) as object), ["format", "salt", "sealed"]);
-  const store = await sqliteStore({ file: localFiles(data).data });
-  const [last] = await store.audit.recent(1);
-  await store.close();
-  assert.deepEqual([last?.kind, last?.detail], ["keys_exported", (await kids(data)).join(" ")]);
+  assert.deepEqual(await lastAudit(data), ["keys_exported", (await kids(data)).join(" ")]);
 });
 
-test("a new store with imported keys accepts the access tokens that they signed", async (t) => {
+test("a new store with imported keys accepts the access tokens that they signed, and an audit event records the import", async (t) => {
   const { data, file, tokens } = await exported(t);
   const other = await temporaryDataDir();
   const done = await runHoldfast(["keys", "import", file], { data: other, input: passphrase });
   assert.deepEqual(done, { code: 0, out: `imported 2 keys from ${file}\n`, err: "" });
+  assert.deepEqual(await lastAudit(other), ["keys_imported", (await kids(other)).join(" ")]);
   const service = await startService(other);
   t.after(async () => await service.stop("SIGKILL"));
   assert.deepEqual(await kids(other), await kids(data));

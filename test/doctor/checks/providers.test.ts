@@ -245,3 +245,18 @@ test("clock: a difference of three seconds is a warning, and of an hour a failur
   const context = await makeContext(await makeSettings(providerSettings(provider)));
   assertProblem(await findings(clockCheck, context), "fail", /\d{4} s ahead of/, /NTP/);
 });
+
+test("clock: an answer from a cache and one without a readable date tell no time", async (t) => {
+  const provider = await startProvider(t);
+  const context = await makeContext(await makeSettings(providerSettings(provider)));
+  const hourAgo = new Date(Date.now() - 3_600_000).toUTCString();
+  for (const headers of [{ Date: hourAgo, Age: "3600" }, { Date: "an hour ago" }]) {
+    provider.fault("jwks", { headers });
+    const list = await findings(clockCheck, context);
+    assert.deepEqual(
+      list.map(({ status }) => status),
+      ["skip"],
+      JSON.stringify(headers),
+    );
+  }
+});

@@ -61,6 +61,8 @@ test("fault 29: the authority is not asked about tokens whose claims do not fit 
     provider.token({ sub: undefined }),
     provider.token({ cnf: { jkt: "x" } }),
     provider.token({}, { kid: undefined }),
+    provider.token({ nbf: now + hour }, { kid: undefined }),
+    provider.token({ aud: "https://other.example", nbf: now + hour }),
   ];
   // The answer must not show which claims the guard accepts.
   for (const token of ruledOut) {

@@ -200,6 +200,16 @@ test("a wrong pattern or list of values is refused at creation", () => {
   }
 });
 
+test("a thousand listed tenants are accepted, and one more is refused", async () => {
+  const { mint, guard } = await setUp();
+  const keys = staticKeys(mint.jwks());
+  const tid = Array.from({ length: 1_000 }, (_, index) => `t${index}`);
+  const g = guard({ issuer: tenants(entra, { tid }), audience, keys });
+  assert.equal(await outcome(g, mint.token({ iss: nameOf("t999") })), "valid");
+  await g.close();
+  assert.throws(() => tenants(entra, { tid: [...tid, "t1000"] }), { code: "invalid_option" });
+});
+
 test("an authority or a revocation log is refused for tenants of any name, and issuerFor beside an issuer", async () => {
   const { mint, guard } = await setUp();
   const keys = staticKeys(mint.jwks());

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import fc from "fast-check";
+import { issuerEvents } from "../../../src/core/event-channels.ts";
 import { isHoldfastError } from "../../../src/core/errors.ts";
+import type { IssuerEvent } from "../../../src/core/events.ts";
 import type { Issuer } from "../../../src/issuer/types.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
 import type { Store } from "../../../src/stores/store.ts";
@@ -202,6 +204,37 @@ test("fault 72: a process says which secret it lacks, until when, and that it ha
   clock.setWall(clock.now() + 91.5 * 86_400_000);
   assert.equal((await late.refresh(forged)).status, "invalid_grant", "the old secret has no live session");
   await late.close();
+});
+
+/** Collects the names of the events about secrets. */
+function secretEvents(t: TestContext): string[] {
+  const events: string[] = [];
+  const listen = (published: unknown) => {
+    const { event } = published as IssuerEvent;
+    if (event.startsWith("secret_")) events.push(event);
+  };
+  issuerEvents.subscribe(listen);
+  t.after(() => issuerEvents.unsubscribe(listen));
+  return events;
+}
+
+test("fault 72: one event says that the first secret was replaced, and one that a process lacks it", async (t) => {
+  const clock = new FakeClock();
+  const store = memoryStore({ clock });
+  const events = secretEvents(t);
+  const early = createFixture({ clock, store, secret: lists.old }).issuer;
+  await early.ready();
+  await createFixture({ clock, store, secret: lists["old,new"] }).issuer.ready();
+  assert.deepEqual(events, []);
+  for (let start = 0; start < 2; start++) {
+    const { issuer } = createFixture({ clock, store, secret: lists["new,old"] });
+    await issuer.ready();
+    await issuer.close();
+  }
+  assert.deepEqual(events, ["secret_replaced"], "not at the second start");
+  for (let minute = 0; minute < 5; minute++) await clock.advance(60_000);
+  assert.deepEqual(events, ["secret_replaced", "secret_missing"]);
+  await early.close();
 });
 
 test("law 8: a secret that is in use for longer than its sessions live stays known", async () => {

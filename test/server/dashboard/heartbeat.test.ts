@@ -88,3 +88,40 @@ test("a store that does not answer gives no list of others, and a heartbeat neve
   await heartbeat.beat();
   assert.equal(heartbeat.others, null);
 });
+
+test("a heartbeat that was stopped writes nothing more, also when a beat was under way", async () => {
+  const clock = new FakeClock();
+  const store = memoryStore({ clock });
+  const written = async () => await store.markers.read("instances");
+  const between = new Heartbeat(store, self("1"), clock);
+  between.start();
+  await clock.advance(1);
+  const first = await written();
+  assert.notEqual(first, null);
+  between.stop();
+  await clock.advance(3_600_000);
+  assert.equal(await written(), first);
+
+  const during = new Heartbeat(store, self("2"), clock);
+  during.start();
+  during.stop();
+  await clock.advance(1);
+  const last = await written();
+  assert.notEqual(last, first, "the beat under way ends");
+  await clock.advance(3_600_000);
+  assert.equal(await written(), last);
+});
+
+test("a started heartbeat writes again every half minute", async () => {
+  const clock = new FakeClock();
+  const store = memoryStore({ clock });
+  const [first, second] = [new Heartbeat(store, self("1"), clock), new Heartbeat(store, self("2"), clock)];
+  first.start();
+  await clock.advance(600_000);
+  await second.beat();
+  assert.deepEqual(
+    second.others?.map(({ host }) => host),
+    ["host-1"],
+  );
+  first.stop();
+});
