@@ -10,9 +10,6 @@ const hiddenPlaces: readonly string[] = [
   "/node_modules/holdfast-guard/",
 ];
 
-/** The frame of the loop that runs the world. The frames behind it called the loop, and planned nothing. */
-const LOOP = /\bWorld\.run\b/;
-
 /**
  * The places in the source that planned an event, the nearest first. Places of this package are left out. Before and
  * between runs only the nearest counts: its callers are those of the world, which differ between two runs of one seed.
@@ -22,9 +19,7 @@ export function planningPlaces(isRunning: boolean): string {
   Error.stackTraceLimit = STACK_DEPTH;
   const frames = (new Error("planned here").stack ?? "").split("\n").slice(1);
   Error.stackTraceLimit = depth;
-  const loop = frames.findIndex((frame) => LOOP.test(frame));
-  const planning = loop < 0 ? frames : frames.slice(0, loop);
-  const places = planning.flatMap((frame) => {
+  const places = frames.flatMap((frame) => {
     if (hiddenPlaces.some((hidden) => frame.includes(hidden))) return [];
     return /([\w.-]+\.[cm]?[jt]sx?:\d+)/.exec(frame)?.[1] ?? [];
   });

@@ -9,6 +9,8 @@ import { virtualTimers } from "./virtual-timers.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 const realSetImmediate = globalThis.setImmediate;
+/** Steps that share one turn of the event loop of the platform. A turn asks the system for events, which takes time. */
+const STEPS_A_TURN = 100;
 
 /** Whether a world runs. The globals of the platform belong to one world at a time. */
 let isWorldRunning = false;
@@ -34,9 +36,32 @@ export class VirtualRuntime {
     this.#bytes = seededRandom(world.deriveSeed("entropy"));
   }
 
-  /** Resolves when every promise reaction of the last event has run. */
-  async drain(): Promise<void> {
-    await new Promise<void>((resolve) => void realSetImmediate(resolve));
+  /**
+   * Calls `step` until it returns false, or throws. Every promise reaction of a step has run before the next one: Node
+   * runs them between two immediates.
+   */
+  async repeat(step: () => boolean): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      let planned = 0;
+      let isOver = false;
+      const planSteps = () => {
+        for (; planned < STEPS_A_TURN; planned++) realSetImmediate(takeStep);
+      };
+      const takeStep = () => {
+        planned--;
+        if (isOver) return;
+        try {
+          isOver = !step();
+        } catch (error) {
+          isOver = true;
+          reject(error);
+          return;
+        }
+        if (isOver) resolve();
+        else if (planned === 0) planSteps();
+      };
+      planSteps();
+    });
   }
 
   /** Throws an `Error` when another world runs. After an error nothing is replaced. */

@@ -61,8 +61,9 @@ export function virtualTimers(source: TimerSource): {
     abortSignal: {
       timeout: (ms: number) => {
         const controller = new AbortController();
-        const reason = new DOMException("The operation was aborted due to timeout", "TimeoutError");
-        source.after(ms, () => controller.abort(reason));
+        source.after(ms, () =>
+          controller.abort(new DOMException("The operation was aborted due to timeout", "TimeoutError")),
+        );
         return controller.signal;
       },
     },

@@ -180,14 +180,7 @@ export class World implements Scheduler {
     this.#runtime.install();
     this.#isRunning = true;
     try {
-      for (;;) {
-        const event = this.#heap.peek();
-        if (event === undefined || event.at > end) break;
-        this.#heap.pop();
-        if (!this.#isDue(event)) continue;
-        this.#step(event);
-        await this.#runtime.drain();
-      }
+      await this.#runtime.repeat(() => this.#stepBefore(end));
       this.#now = end;
     } finally {
       this.#current = null;
@@ -235,6 +228,18 @@ export class World implements Scheduler {
     });
     this.#hash.addText("uncaught");
     this.note(() => `uncaught ${firstLine(text)}`, machine);
+  }
+
+  /** Lets the next event happen. Returns false when none is due at this time or before. */
+  #stepBefore(end: number): boolean {
+    for (;;) {
+      const event = this.#heap.peek();
+      if (event === undefined || event.at > end) return false;
+      this.#heap.pop();
+      if (!this.#isDue(event)) continue;
+      this.#step(event);
+      return true;
+    }
   }
 
   /** Whether the event happens now. An event of a frozen process is planned again for the end of the freeze. */
