@@ -2,6 +2,7 @@ import { memoryStore } from "../src/stores/memory.ts";
 import { seededEntropy } from "../src/testing/entropy.ts";
 import { seededRandom } from "../src/testing/random.ts";
 import { World, type HistoryEntry } from "../src/testing/simulation/index.ts";
+import { lowerPasswordCost } from "./cheap-passwords.ts";
 import { installBrowserPlatform } from "./clients/browser-platform.ts";
 import { createPasswordBook } from "./clients/person.ts";
 import { startClients } from "./clients/start-clients.ts";
@@ -65,7 +66,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     plan.faults.filter(({ number }) => !without.has(number)),
     { world, deployment, database, clients },
   );
-  const restore = installBrowserPlatform(world);
+  const restores = [installBrowserPlatform(world), lowerPasswordCost()];
   try {
     await world.run(plan.faultyMs);
     world.record("quiet", {});
@@ -77,7 +78,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     }
     for (const host of deployment.runningSockets.values()) host.recordStatus();
   } finally {
-    restore();
+    for (const restore of restores) restore();
     await database.close();
   }
   const { history, steps, elapsedMs: simulatedMs, hash } = world;

@@ -1,4 +1,4 @@
-import { hash, hashSync, verify, verifySync } from "@node-rs/argon2";
+import argon2 from "@node-rs/argon2";
 import type { Clock } from "../../core/clock.ts";
 import { systemEntropy, type Entropy } from "../../core/entropy.ts";
 import { Histogram } from "../../core/metrics.ts";
@@ -43,13 +43,14 @@ export class PasswordHasher {
   readonly #entropy: Entropy;
   /** A clock that decides the order of all work lets no thread finish at a time of its own. */
   readonly #argon2: {
-    readonly hash: (...args: Parameters<typeof hash>) => Promise<string> | string;
-    readonly verify: (...args: Parameters<typeof verify>) => Promise<boolean> | boolean;
+    readonly hash: (...args: Parameters<typeof argon2.hash>) => Promise<string> | string;
+    readonly verify: (...args: Parameters<typeof argon2.verify>) => Promise<boolean> | boolean;
   };
 
   constructor(clock: Clock, entropy: Entropy = systemEntropy) {
     this.#clock = clock;
     this.#entropy = entropy;
+    const { hash, verify, hashSync, verifySync } = argon2;
     this.#argon2 = clock.turn === undefined ? { hash, verify } : { hash: hashSync, verify: verifySync };
     const unpadded = (length: number) => entropy.bytes(length).toString("base64").replaceAll("=", "");
     this.#decoyHash = `${CURRENT_PREFIX}${unpadded(SALT_BYTES)}$${unpadded(32)}`;
