@@ -1,9 +1,10 @@
 /*
  * Simulates whole deployments with faults, and checks what users saw.
  *
- * `npm run simulate -- [--seeds 10] [--seed 1] [--minutes 30] [--for SECONDS]` runs one seed after the other. It prints
+ * `npm run simulate -- [--seeds 10] [--seed 1] [--minutes 30] [--for SECONDS] [--jobs N]` runs many seeds. It prints
  * figures, and for each violation the seed and the shortest list of faults that was found. `--for` starts no further seed
- * after so many seconds. The exit code is 1 when something was violated.
+ * after so many seconds. `--jobs 4` simulates in four processes; the default is one less than the machine has cores, and at
+ * least one. The exit code is 1 when something was violated.
  *
  * `--planted [--bug NAME]` plants bugs into the source, one after the other, and prints which seed and check notice each.
  * The exit code is 1 when a bug is not noticed. `--stop` ends a run at its first violation.
@@ -13,10 +14,12 @@
  *
  * `--replay SEED [--without 3,7] [--all]` prints the time line of one seed. Faults are left out by their numbers.
  */
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { runPlanted } from "./planted/run-planted.ts";
+import { runSeeds, type SeedResult } from "./run-seeds.ts";
 import { shrink } from "./shrink.ts";
-import { simulate, storeKinds, type SimulationResult, type StoreKind } from "./simulate.ts";
+import { simulate, storeKinds, type StoreKind } from "./simulate.ts";
 import { timeLine } from "./time-line.ts";
 import { Totals } from "./totals.ts";
 
@@ -26,6 +29,7 @@ const { values: flags } = parseArgs({
     seed: { type: "string", default: "1" },
     minutes: { type: "string", default: "30" },
     for: { type: "string" },
+    jobs: { type: "string", default: String(Math.max(1, availableParallelism() - 1)) },
     replay: { type: "string" },
     without: { type: "string", default: "" },
     all: { type: "boolean", default: false },
@@ -41,7 +45,7 @@ const SHRINK_RUNS = 40;
 /** Violations that are shrunk. The same fault usually fails many seeds. */
 const MAX_SHRUNK = 3;
 
-function whole(name: "seeds" | "seed" | "minutes" | "for" | "replay"): number {
+function whole(name: "seeds" | "seed" | "minutes" | "for" | "jobs" | "replay"): number {
   const value = Number(flags[name]);
   if (!Number.isSafeInteger(value) || value < 0)
     throw new Error(`--${name} must be a whole number, not "${flags[name]}"`);
@@ -67,10 +71,7 @@ async function replay(seed: number): Promise<boolean> {
   return result.violations.length === 0;
 }
 
-async function report(
-  { plan: { seed }, violations, startedAt }: SimulationResult,
-  isShrunk: boolean,
-): Promise<void> {
+async function report({ seed, violations, startedAt }: SeedResult, isShrunk: boolean): Promise<void> {
   const byCheck = Map.groupBy(violations, ({ check }) => check);
   for (const [check, found] of byCheck) {
     const first = found[0];
@@ -87,15 +88,14 @@ async function report(
   }
 }
 
-async function runSeeds(): Promise<boolean> {
+async function simulateSeeds(): Promise<boolean> {
   const totals = new Totals();
   const startedAt = performance.now();
   const limitMs = flags.for === undefined ? Infinity : whole("for") * 1_000;
-  const [first, count] = [whole("seed"), whole("seeds")];
+  const [first, count, jobs] = [whole("seed"), whole("seeds"), whole("jobs")];
   let shrunk = 0;
-  for (let seed = first; seed < first + count && performance.now() - startedAt < limitMs; seed++) {
-    const result = await simulate({ seed, minutes, store });
-    totals.add(result);
+  for await (const result of runSeeds({ first, count, jobs, minutes, store, limitMs })) {
+    totals.add(result.counts);
     if (result.violations.length === 0) continue;
     await report(result, !flags.stop && shrunk++ < MAX_SHRUNK);
     if (flags.stop) return false;
@@ -120,7 +120,7 @@ function runPlantedBugs(): boolean {
 
 async function main(): Promise<boolean> {
   if (flags.planted) return runPlantedBugs();
-  return flags.replay === undefined ? await runSeeds() : await replay(whole("replay"));
+  return flags.replay === undefined ? await simulateSeeds() : await replay(whole("replay"));
 }
 
 const holds = await main();
