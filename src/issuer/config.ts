@@ -44,6 +44,7 @@ export interface IssuerConfig {
   readonly audience: Audiences;
   readonly algorithm: Algorithm;
   readonly authenticate: Authenticate | undefined;
+  readonly maxAuthenticateCalls: number;
   readonly account: AccountOf | undefined;
   readonly renew: Renew | undefined;
   readonly onEvent: OnEvent | undefined;
@@ -79,6 +80,7 @@ export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
   audience: option(readAudiences),
   algorithm: option(readAlgorithm, "ES256"),
   authenticate: functionOption<Authenticate | undefined>(() => undefined),
+  maxAuthenticateCalls: wholeOption(64, 1, 10_000),
   account: functionOption<AccountOf | undefined>(() => undefined),
   renew: functionOption<Renew | undefined>(() => undefined),
   onEvent: functionOption<OnEvent | undefined>(() => undefined),
@@ -119,6 +121,14 @@ export function readIssuerOptions(options: IssuerOptions): { config: IssuerConfi
   requireUrlForCookies(config);
   if (config.account !== undefined && config.authenticate === undefined) {
     throw invalidOption("createIssuer: account", "left out without authenticate", config.account);
+  }
+  if (given.maxAuthenticateCalls !== undefined && config.authenticate === undefined) {
+    const { maxAuthenticateCalls } = config;
+    throw invalidOption(
+      "createIssuer: maxAuthenticateCalls",
+      "left out without authenticate",
+      maxAuthenticateCalls,
+    );
   }
   requireAtLeast("refreshIdleMs", config.accessTokenTtlMs);
   requireAtLeast("refreshAbsoluteMs", config.refreshIdleMs);

@@ -11,6 +11,7 @@ import type { SharedAttempts } from "./sessions/shared-attempts.ts";
 import type { SourceAlarm } from "./sessions/source-alarm.ts";
 import type { RollbackAlarm } from "./sessions/rollback-alarm.ts";
 import type { SecretCheck } from "./store/secret-marker.ts";
+import type { AuthenticateCalls } from "./users/authenticate-calls.ts";
 import type { PasswordRehash } from "./users/password-rehash.ts";
 import type { PasswordHasher } from "./users/passwords.ts";
 
@@ -22,6 +23,7 @@ export interface IssuerContext extends IssuerBase {
   readonly arrivals: ArrivalSigns;
   readonly rollbackAlarm: RollbackAlarm;
   readonly passwords: PasswordHasher;
+  readonly authenticateCalls: AuthenticateCalls;
   readonly rehash: PasswordRehash;
   readonly loginLimits: LoginLimits;
   readonly sharedAttempts: SharedAttempts;

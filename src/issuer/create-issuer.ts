@@ -31,6 +31,7 @@ import { StoreOutage } from "./store/store-outage.ts";
 import { forgetSecrets, SecretCheck } from "./store/secret-marker.ts";
 import { StoreTime } from "./store/store-time.ts";
 import type { AuthenticatedUser, Issuer, IssuerOptions, IssuerStatus, RequestInfo } from "./types.ts";
+import { AuthenticateCalls } from "./users/authenticate-calls.ts";
 import { PasswordRehash } from "./users/password-rehash.ts";
 import { PasswordHasher } from "./users/passwords.ts";
 import { usersOf } from "./users/users-api.ts";
@@ -167,6 +168,7 @@ function createParts(options: IssuerOptions): IssuerParts {
     accessTokens: new AccessTokenChecker(base, { keys, arrivals, rollbackAlarm }),
     rollbackAlarm,
     passwords,
+    authenticateCalls: new AuthenticateCalls(base, config.maxAuthenticateCalls),
     rehash: new PasswordRehash(base, passwords),
     loginLimits: new LoginLimits(clock, sharedAttempts, entropy),
     sharedAttempts,

@@ -31,6 +31,8 @@ export interface IssuerOptions {
   secret: string;
   /** Checks credentials. Default: the users of the store. */
   authenticate?: Authenticate;
+  /** The most calls of `authenticate` at once. As many logins wait, and more are 503. Default: 64; at most 10,000. */
+  maxAuthenticateCalls?: number;
   /**
    * Names the account of the credentials, for login limits. Only with `authenticate`. Default: each of the members
    * `username`, `email`, `login`, `user`, `phone` and `account` names one.

@@ -31,6 +31,11 @@ export class FairBulkhead {
     this.#limits = limits;
   }
 
+  /** Tasks that have a place. */
+  get runningCount(): number {
+    return this.#running;
+  }
+
   /** Tasks that wait for a place. */
   get waitingCount(): number {
     return this.#lanes.known.size + this.#lanes.unknown.size;

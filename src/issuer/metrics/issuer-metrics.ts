@@ -28,6 +28,7 @@ export function issuerMetrics(ctx: IssuerContext, store: StoreHealth): readonly 
     metricFamily("gauge", "holdfast_password_hashes_waiting", "Passwords that wait for a place.", [
       { labels: issuer, value: ctx.passwords.waitingCount },
     ]),
+    ...authenticateMetrics(issuer, ctx),
     ...requestMetrics(issuer, ctx.counts.refreshes, {
       total: ["holdfast_refreshes_total", "Refreshes by outcome."],
       durations: ["holdfast_refresh_duration_seconds", "Time of a refresh."],
@@ -53,6 +54,21 @@ export function issuerMetrics(ctx: IssuerContext, store: StoreHealth): readonly 
       ...signingKeyAges(issuer, ctx),
     ]),
     ...storeMetrics(ctx, store),
+  ];
+}
+
+function authenticateMetrics(issuer: MetricLabels, ctx: IssuerContext): MetricFamily[] {
+  const { runningCount, waitingCount, refusedCount } = ctx.authenticateCalls;
+  return [
+    metricFamily("gauge", "holdfast_authenticate_calls", "Calls of `authenticate` that run.", [
+      { labels: issuer, value: runningCount },
+    ]),
+    metricFamily("gauge", "holdfast_authenticate_waiting", "Logins that wait for a place.", [
+      { labels: issuer, value: waitingCount },
+    ]),
+    metricFamily("counter", "holdfast_authenticate_refused_total", "Logins that got no place.", [
+      { labels: issuer, value: refusedCount },
+    ]),
   ];
 }
 

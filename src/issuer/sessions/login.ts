@@ -103,7 +103,8 @@ async function attemptLogin(
     tokens = await check(attempt.place);
   } catch (error) {
     attempt.settle(signal?.aborted === true ? "abandoned" : "unchecked");
-    if (!isHoldfastError(error, "overloaded")) throw error;
+    // A full pool of password checks is 429. A full `authenticate` is the fault of no client, and 503.
+    if (!isHoldfastError(error, "overloaded") || ctx.config.authenticate !== undefined) throw error;
     return { status: "limited", retryAfterMs: error.retryAfterMs };
   }
   if (tokens === null || tokens === "used") {

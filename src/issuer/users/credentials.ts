@@ -59,9 +59,11 @@ export async function checkCredentials(
 ): Promise<AuthenticatedUser | null> {
   const { authenticate } = ctx.config;
   if (authenticate !== undefined) {
-    return await askForUser(ctx, "authenticate", async (call) => await authenticate(credentials, call), {
-      signal,
-    });
+    const ask = async () =>
+      await askForUser(ctx, "authenticate", async (call) => await authenticate(credentials, call), {
+        signal,
+      });
+    return await ctx.authenticateCalls.run(turn.place, ask, signal);
   }
   const { username, password } = credentials;
   if (typeof username !== "string" || typeof password !== "string") return null;
