@@ -99,11 +99,11 @@ export class JwksKeyring implements Keyring {
 
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[] {
     this.#isUsed = true;
-    const { age, set } = this.#lastGood;
+    const { age } = this.#lastGood;
     // Without a set, `resolve` must record when the `kid` was first seen before it fetches.
     if (!age.isUsable()) return [];
     if (!age.isFresh()) void this.#schedule.attempt();
-    return set.find(kid, algorithm);
+    return this.#lastGood.find(kid, algorithm);
   }
 
   mayHaveOthers(kid: string | undefined, algorithm: Algorithm): boolean {
@@ -205,7 +205,7 @@ export class JwksKeyring implements Keyring {
     const retryAfterMs = Math.max(FIRST_RETRY_MS, this.#schedule.cooldownLeftMs());
     if (!age.isUsable()) return unavailableVerdict("keys_unavailable", retryAfterMs);
     const triedKeys = new Set(tried);
-    const keys = set.find(kid, algorithm).filter((key) => !triedKeys.has(key));
+    const keys = this.#lastGood.find(kid, algorithm).filter((key) => !triedKeys.has(key));
     if (keys.length > 0) return { status: "found", keys };
     if (set.hasUnusable(kid)) return unavailableVerdict("key_pending", retryAfterMs);
     if (kid !== undefined && set.hasKid(kid)) return invalidVerdict("wrong_algorithm");
@@ -285,7 +285,7 @@ export class JwksKeyring implements Keyring {
     const fetchedAt = { wall: wall - ageMs, monotonic: monotonic - ageMs };
     const freshForMs = ageMs + random() * this.#settings.coolDownMs;
     try {
-      await this.#lastGood.replace(saved.jwks, fetchedAt, freshForMs, signal);
+      await this.#lastGood.restore(saved.jwks, fetchedAt, freshForMs, signal);
       this.#schedule.scheduleNext();
     } catch (error) {
       if (!signal.aborted)

@@ -28,6 +28,8 @@ export class LastGoodKeys {
   #latest = this.#set;
   #document: unknown;
   #version = 0;
+  /** The keys of a saved set that were looked up since. `null` when the set was fetched by this guard. */
+  #usedSavedKeys: Set<VerificationKey> | null = null;
   /** The `kid`s of the keys that were in use when the issuer was declared compromised. */
   #clearedKids: ReadonlySet<string> = new Set();
 
@@ -64,6 +66,19 @@ export class LastGoodKeys {
     return this.age.isUsable(now) && (this.#set.has(key) || this.vanished.has(key, now));
   }
 
+  /** Finds the keys of the set for a token. */
+  find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[] {
+    const keys = this.#set.find(kid, algorithm);
+    if (this.#usedSavedKeys !== null) for (const key of keys) this.#usedSavedKeys.add(key);
+    return keys;
+  }
+
+  /** Replaces the set by one that an earlier run has saved. Otherwise like {@link replace}. */
+  async restore(...[document, ...rest]: Parameters<LastGoodKeys["replace"]>): Promise<void> {
+    await this.replace(document, ...rest);
+    this.#usedSavedKeys = new Set();
+  }
+
   /**
    * Replaces the set by a fetched document, which is read in turns of the event loop when it is large. Rejects when the
    * document has no usable key, and when `signal` aborts before the document is read.
@@ -84,11 +99,12 @@ export class LastGoodKeys {
     const next = published === null ? previous : toKeySet(published, known);
     this.#latest = next;
     if (next.size === 0) throw new HoldfastError("invalid_key", "the key set has no usable key");
-    const removed = previous.keys.filter((key) => !next.has(key));
+    const removed = previous.keys.filter((key) => !next.has(key) && this.#mayHaveVerified(key));
     this.vanished.update(removed, (key) => next.has(key));
     if (removed.length > 0) this.#emitVanished(removed);
     if (!next.equals(previous)) this.#version++;
     this.#set = next;
+    this.#usedSavedKeys = null;
     this.#document = document;
     this.age.start(fetchedAt, freshForMs);
   }
@@ -102,6 +118,14 @@ export class LastGoodKeys {
     this.#version++;
     this.age.clear();
     this.vanished.clear();
+  }
+
+  /**
+   * A key of a saved set may have left the issuer's set long ago. Without a token that asked for it, this guard has
+   * verified nothing by it, so it serves none and no alarm is due.
+   */
+  #mayHaveVerified(key: VerificationKey): boolean {
+    return this.#usedSavedKeys?.has(key) ?? true;
   }
 
   #emitVanished(removed: readonly VerificationKey[]): void {

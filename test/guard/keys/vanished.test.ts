@@ -231,6 +231,42 @@ test("fault 28: distrusted keys do not return after a restart, or from a snapsho
   );
 });
 
+test("a key of a saved set that left while the guard was away has not vanished, unless a token asked for it since", async (t) => {
+  const { clock, mint, next, provider, source } = await setUp();
+  const snapshots = fakeSnapshots();
+  const before = openKeyring(source(), { clock, snapshots });
+  await keyOf(before, mint);
+  await before.close();
+  provider.serve(next.jwks());
+  const events = recordEvents(t);
+  const vanished = () => events.filter(({ event }) => event === "key_vanished").length;
+
+  const unused = openKeyring(source(), { clock, snapshots });
+  await unused.ready(new AbortController().signal);
+  assert.equal(unused.status().kids.length, 2);
+  await clock.advance(minute);
+  assert.deepEqual([unused.status().kids, unused.status().vanished, vanished()], [[next.kid], [], 0]);
+  await unused.close();
+
+  provider.serve({ keys: [...mint.jwks().keys, ...next.jwks().keys] });
+  const used = openKeyring(source(), { clock, snapshots });
+  const key = await keyOf(used, next);
+  await clock.advance(10 * minute);
+  await used.close();
+  provider.serve(mint.jwks());
+  const again = openKeyring(source(), { clock, snapshots });
+  const restored = await keyOf(again, next);
+  assert.notEqual(restored, key);
+  await clock.advance(minute);
+  assert.deepEqual([again.status().vanished, vanished()], [[next.kid], 1]);
+  assert.ok(again.isInForce(restored));
+  // Only the first fetch after the restart compares with a saved set.
+  await keyOf(again, mint);
+  provider.serve(next.jwks());
+  await clock.advance(10 * minute);
+  assert.equal(vanished(), 2);
+});
+
 test("a closed keyring does not fetch when its keys are distrusted", async () => {
   const { clock, mint, provider, source } = await setUp();
   const keyring = openKeyring(source(), { clock });
