@@ -28,6 +28,7 @@ import { backupMetricSource } from "./backup-metrics.ts";
 import { readGuardFile } from "./guard-file.ts";
 import { loadSettings } from "./secret-files.ts";
 import { createSessionDigest, type SessionDigest } from "./session-digest.ts";
+import { watchNpx } from "./npx-parent.ts";
 import { findServiceLinks } from "./service-links.ts";
 import type { Settings } from "./settings.ts";
 import { loadStoreModules, openStore } from "./store/open-store.ts";
@@ -244,6 +245,7 @@ export async function serve(): Promise<void> {
   }
   let digest: SessionDigest | null = null;
   const stopLogging = logEvents(log, () => digest);
+  let stopWatching = () => {};
   // The handlers are set before the start. A signal during the start then still closes every part.
   const signalled = new Promise<string>((resolve) => {
     const onSignal = (name: string) => {
@@ -251,10 +253,16 @@ export async function serve(): Promise<void> {
       resolve(name);
     };
     for (const name of signals) process.once(name, onSignal);
+    const parent = { env: process.env, parentId: () => process.ppid, clock: systemPlatform.clock };
+    stopWatching = watchNpx(parent, () => onSignal("npx has ended"));
   });
-  const running = await startService(settings, log, (secret) => (digest = createSessionDigest(secret)));
-  console.log(running.banner);
-  log.info(`${await signalled}: finishing what is under way`);
-  await running.stop();
+  try {
+    const running = await startService(settings, log, (secret) => (digest = createSessionDigest(secret)));
+    console.log(running.banner);
+    log.info(`${await signalled}: finishing what is under way`);
+    await running.stop();
+  } finally {
+    stopWatching();
+  }
   stopLogging();
 }
