@@ -1,4 +1,4 @@
-import type { Clock } from "../core/clock.ts";
+import type { Clock, Instant } from "../core/clock.ts";
 import type { JsonResponse } from "./fetch-json.ts";
 import { cachedForMs } from "./keys/cache-control.ts";
 
@@ -12,7 +12,12 @@ export interface ServerDate {
   readonly latestMs: number;
   /** Monotonic time of this process at that moment. */
   readonly arrivedAt: number;
+  /** Wall-clock time of this process at that moment, in epoch milliseconds. */
+  readonly arrivedAtWallMs: number;
 }
+
+/** Clocks that differ by less agree. Guards tolerate a few seconds, and a response takes time. */
+const DIFFERENCE_MS = 5_000;
 
 /** Keeps the last time that the responses of an issuer showed. */
 export class ServerClock {
@@ -21,6 +26,25 @@ export class ServerClock {
   readonly record = (date: ServerDate): void => {
     this.last = date;
   };
+
+  /**
+   * How far the wall clock of this process is ahead of that of the server, in milliseconds. 0 when they agree within five
+   * seconds. `null` before the server has shown its time.
+   */
+  differenceMs(now: Instant): number | null {
+    if (this.last === null) return null;
+    const { earliestMs, latestMs, arrivedAt, arrivedAtWallMs } = this.last;
+    const elapsedMs = now.monotonic - arrivedAt;
+    const before = distance(arrivedAtWallMs, earliestMs, latestMs);
+    const current = distance(now.wall, earliestMs + elapsedMs, latestMs + elapsedMs);
+    // The clock was corrected since, or the machine was suspended, during which the monotonic clock stood still.
+    return Math.abs(before) < DIFFERENCE_MS || Math.abs(current) < DIFFERENCE_MS ? 0 : Math.round(current);
+  }
+}
+
+/** How far a value lies above a range. Negative below it, 0 in it. */
+function distance(value: number, least: number, greatest: number): number {
+  return Math.min(0, value - least) + Math.max(0, value - greatest);
 }
 
 interface ServerDateContext {
@@ -41,5 +65,5 @@ export function reportServerDate(
   if (status !== 200 || Number.isNaN(date)) return;
   const arrivedAt = clock.monotonic();
   const latestMs = date + SECOND_MS + cachedForMs(headers) + (arrivedAt - sentAt);
-  onServerDate?.({ earliestMs: date, latestMs, arrivedAt });
+  onServerDate?.({ earliestMs: date, latestMs, arrivedAt, arrivedAtWallMs: clock.now() });
 }

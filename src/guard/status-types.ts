@@ -67,6 +67,11 @@ export interface TrustedIssuerStatus {
   readonly revocations: RevocationsStatus | null;
   /** Decisions without the authority since the guard was created. */
   readonly degradedDecisions: number;
+  /**
+   * How far the clock of this process is ahead of that of the issuer's servers, by the header `Date` of their responses, in
+   * milliseconds. Negative when it is behind, 0 when they agree within five seconds. `null` without such a header.
+   */
+  readonly clockDifferenceMs: number | null;
 }
 
 /**

@@ -37,6 +37,7 @@ function issuerStatus(context: PipelineContext, issuer: GuardedIssuer): TrustedI
     authority: issuer.authority?.status() ?? null,
     revocations: issuer.revocationFollower?.status() ?? null,
     degradedDecisions: issuer.degradedMonitor.decisions,
+    clockDifferenceMs: issuer.serverClock.differenceMs(readClock(context.clock)),
   };
   return { ...facts, state: issuerState(context, issuer, facts) };
 }

@@ -145,14 +145,36 @@ export function clockFinding(
   { clockDifferenceMs, description }: Pick<IssuerStatus["store"], "clockDifferenceMs" | "description">,
 ): ComponentFinding {
   const outcomes = ofAllTokens("degraded", issuers.length > 1);
+  const otherClock = findOtherClock(issuers);
   if (clockDifferenceMs !== 0 && clockSteppedMs === 0) {
     const detail = describeDifference(clockDifferenceMs, description);
     return { status: "degraded", reason: "clock_differs", detail, outcomes };
+  }
+  if (otherClock !== null && clockSteppedMs === 0) {
+    const { differenceMs, issuer } = otherClock;
+    const seconds = Math.round(Math.abs(differenceMs) / 1000);
+    const direction = differenceMs > 0 ? "ahead of" : "behind";
+    const detail = `the clock of this machine is ${seconds} s ${direction} that of ${issuer}`;
+    return { status: "degraded", reason: "clock_differs", detail, outcomes: { providerTokens: "degraded" } };
   }
   if (clockSteppedMs === 0) return ok("the wall clock runs as fast as the monotonic clock");
   const direction = clockSteppedMs > 0 ? "ahead" : "back";
   const detail = `the wall clock was set ${direction} by ${Math.round(Math.abs(clockSteppedMs) / 1000)} s`;
   return { status: "degraded", reason: "clock_stepped", detail, outcomes };
+}
+
+/** The issuer whose clock differs most from that of this process. `null` when all agree, as far as they tell. */
+export function findOtherClock(
+  issuers: GuardStatus["issuers"],
+): { readonly issuer: string; readonly differenceMs: number } | null {
+  const [first] = issuers
+    .flatMap(({ issuer, clockDifferenceMs }) =>
+      clockDifferenceMs === null || clockDifferenceMs === 0
+        ? []
+        : [{ issuer, differenceMs: clockDifferenceMs }],
+    )
+    .toSorted((a, b) => Math.abs(b.differenceMs) - Math.abs(a.differenceMs));
+  return first ?? null;
 }
 
 const stateRanks = ["ready", "degraded", "starting", "unavailable"] as const;

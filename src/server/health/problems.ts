@@ -1,5 +1,6 @@
 import type { GuardStatus } from "../../guard/status-types.ts";
 import type { Store } from "../../stores/store.ts";
+import { findOtherClock } from "./component-health.ts";
 import type { AnswerKind, AnswerSummary } from "./answer-log.ts";
 import type { FallbackPolicy } from "./fallback.ts";
 import type { ComponentFinding, ComponentHealth, ServiceHealth } from "./service-health.ts";
@@ -119,6 +120,7 @@ export function clockProblem({ health, guard, now }: HeadlineFacts): Problem | n
   const { clockSteppedMs } = guard;
   const direction = clockSteppedMs > 0 ? "ahead" : "back";
   const isStep = clockSteppedMs !== 0;
+  if (!isStep && clock.outcomes.ownTokens === undefined) return otherClockProblem(clock, guard, now);
   const text = isStep
     ? `The clock of this machine was set ${direction} by ${durationWords(Math.abs(clockSteppedMs))}${agoWords(now - clock.since)}`
     : `The clocks of this machine and of the store have differed${forDuration(now - clock.since)}`;
@@ -129,6 +131,24 @@ export function clockProblem({ health, guard, now }: HeadlineFacts): Problem | n
     advice: `Check the time service (NTP) of this machine${isStep ? ". All times here follow the changed clock." : ` and of the store. ${clock.detail}`}`,
     runbook: "HoldfastClockStepped",
     isRootCause: isStep,
+  };
+}
+
+/** The clock of a provider is not that of this machine. Nobody but the operator knows which one is right. */
+function otherClockProblem(
+  clock: ComponentHealth,
+  { issuers }: Pick<GuardStatus, "issuers">,
+  now: number,
+): Problem {
+  const isAhead = (findOtherClock(issuers)?.differenceMs ?? 0) > 0;
+  return {
+    ...about("clock", clock),
+    text: `The clocks of this machine and of a provider have differed${forDuration(now - clock.since)}`,
+    effect: isAhead
+      ? "good tokens of the provider may be refused as expired"
+      : "new tokens of the provider may be refused, and expired ones pass for longer",
+    advice: `Check the time service (NTP) of this machine first: ${clock.detail}.`,
+    runbook: "HoldfastClockStepped",
   };
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test, type TestContext } from "node:test";
+import { clockFinding } from "../../../src/server/health/component-health.ts";
 import { describeHeadline } from "../../../src/server/health/headline.ts";
 import { HealthMonitor } from "../../../src/server/health/health-monitor.ts";
 import type { HeadlineFacts } from "../../../src/server/health/problems.ts";
@@ -92,6 +93,29 @@ test("a headline says how long a fault has lasted, and how much time is left", a
     text("local", 200_000),
     `${name}: its tokens answer 503, because the time of degraded mode is over`,
   );
+});
+
+test("law 10: a headline says that the clock of a provider differs, and what its users notice", async (t) => {
+  const facts = await wellFacts(t);
+  const [own] = facts.guard.issuers;
+  assert.ok(own !== undefined);
+  const told = (clockDifferenceMs: number) => {
+    const issuers = [own, { ...own, issuer: provider, clockDifferenceMs }];
+    const status = { ...facts.guard, issuers };
+    const finding = clockFinding(status, { clockDifferenceMs: 0, description: "sqlite" });
+    const clock = failing(finding);
+    return { finding, headline: describeHeadline(withComponents({ ...facts, guard: status }, { clock })) };
+  };
+  const { finding, headline } = told(3_600_000);
+  assert.deepEqual([finding.status, finding.reason], ["degraded", "clock_differs"]);
+  assert.deepEqual(finding.outcomes, { providerTokens: "degraded" });
+  assert.equal(
+    headline.text,
+    "The clocks of this machine and of a provider have differed for 4 min: good tokens of the provider may be refused as expired",
+  );
+  assert.match(headline.advice ?? "", /NTP.*3600 s ahead of that of https:\/\/id\.example\/realms\/shop\.$/);
+  assert.match(told(-60_000).headline.text, /new tokens of the provider may be refused, and expired ones/);
+  assert.equal(told(0).finding.status, "ok");
 });
 
 test("law 10: without degraded mode, a headline says how long remembered tokens still pass", async (t) => {
