@@ -1,18 +1,22 @@
 /*
- * Runs the tests with the reporter of Node. `node scripts/run-tests.ts [--strict] [--explore] [--slowest N] [FILE …]`
+ * Runs the tests with the reporter of Node. `node scripts/run-tests.ts [--strict] [--explore] [--slowest N] [--batches] [FILE …]`
  *
  * The tests start hundreds of processes, and a machine that does other work may starve one of them past a deadline. When
  * at most three files fail, exactly these run once more, one at a time with no test beside them. The output names every
  * test that failed, and the run fails when a file fails again. `--strict` repeats nothing.
- * `--explore` draws new examples for the property tests, and all that slow ones have. `--slowest` prints the files that took the longest.
+ * `--explore` draws new examples for the property tests, and all that slow ones have.
+ * `--slowest` prints the files that took the longest. Each file has a process of its own then.
+ * Small files share processes when no file is named, or with `--batches`.
  */
-import { globSync } from "node:fs";
-import { relative, resolve } from "node:path";
+import { globSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, relative, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { findSystemPrograms } from "./system-programs.ts";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
+import { divideIntoBatches, type Batch } from "./test-batches.ts";
 import { killAll, listDescendants } from "../test/support/child-processes.ts";
 import { FILE_LIMIT_MS } from "../test/support/file-limit.ts";
 
@@ -61,15 +65,31 @@ const TEST_LIMIT_MS = 420_000;
 const BLOCKED_FILE_LIMIT_MS = 1.2 * FILE_LIMIT_MS;
 
 const { values: flags, positionals } = parseArgs({
-  options: { strict: { type: "boolean" }, explore: { type: "boolean" }, slowest: { type: "string" } },
+  options: {
+    strict: { type: "boolean" },
+    explore: { type: "boolean" },
+    slowest: { type: "string" },
+    batches: { type: "boolean" },
+  },
   allowPositionals: true,
 });
 const preloaded = ["light-hooks", "watchdog", ...(flags.explore === true ? [] : ["same-examples"])];
+/** Each file adds a line with its processor time to this file. */
+const processorTimes = join(tmpdir(), `holdfast-processor-times-${process.pid}`);
+if (flags.slowest !== undefined) {
+  preloaded.push("processor-time");
+  process.env["TEST_PROCESSOR_TIMES"] = processorTimes;
+}
 const execArgv = [
   "--conditions=holdfast-source",
   ...preloaded.map((name) => `--import=${import.meta.resolve(`../test/support/${name}.ts`)}`),
 ];
-const short = (file: string) => relative("", file);
+/** The entry of a batch → its files. */
+const batches = new Map<string, Batch["files"]>();
+const short = (file: string) => {
+  const { length } = batches.get(file) ?? [];
+  return length === 0 ? relative("", file) : `${basename(file)} of ${length} files`;
+};
 
 /** The files that run now. */
 const unfinished = new Set<string>();
@@ -121,7 +141,8 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
       durations.set(file, performance.now() - (dequeuedAt.get(file) ?? performance.now()));
       if (!details.passed) failures.set(file, failures.get(file) ?? []);
     } else if (type === "test:fail" && entryFile !== undefined && details.type !== "suite") {
-      failures.set(entryFile, [...(failures.get(entryFile) ?? []), name]);
+      const place = batches.has(entryFile) ? `${short(file)}: ` : "";
+      failures.set(entryFile, [...(failures.get(entryFile) ?? []), place + name]);
     }
   }
 
@@ -159,9 +180,26 @@ function list(failures: Result["failures"], title: string): void {
   }
 }
 
+/** The seconds of processor time of each file, as its process reported them. */
+function readProcessorTimes(): ReadonlyMap<string, number> {
+  const lines = readFileSync(processorTimes, "utf8").trim().split("\n");
+  rmSync(processorTimes);
+  return new Map(
+    lines.map((line) => {
+      const { file, own, children } = JSON.parse(line) as { file: string; own: number; children: number };
+      return [file, own + children];
+    }),
+  );
+}
+
 function printSlowest(durations: Result["durations"], count: number): void {
+  const processor = readProcessorTimes();
+  const seconds = (value: number) => value.toFixed(1).padStart(7);
   const slowest = [...durations].toSorted(([, a], [, b]) => b - a).slice(0, count);
-  for (const [file, ms] of slowest) console.log(`${(ms / 1000).toFixed(1).padStart(7)} s  ${short(file)}`);
+  console.log("   wall, processor: seconds of each file");
+  for (const [file, ms] of slowest) {
+    console.log(`${seconds(ms / 1000)} ${seconds(processor.get(file) ?? NaN)}  ${short(file)}`);
+  }
 }
 
 /** The closing lines, as Node prints them. */
@@ -185,20 +223,34 @@ setTimeout(
 setInterval(endLateFiles, FILE_LIMIT_MS / 20).unref();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => giveUp(`ended by ${signal}`));
 
-const files = (positionals.length > 0 ? positionals : globSync("test/**/*.test.ts")).map((file) =>
-  resolve(file),
-);
-const first = await runFiles(files.toSorted(), 3);
+/** The files of a batch, or the file itself. */
+const filesOf = (entry: string) => batches.get(entry) ?? [entry];
+
+const isWhole = positionals.length === 0;
+const files = (isWhole ? globSync("test/**/*.test.ts") : positionals).map((file) => resolve(file)).toSorted();
+let entries = files;
+if (flags.batches === true || (isWhole && flags.slowest === undefined)) {
+  const divided = divideIntoBatches(files);
+  for (const batch of divided.batches) batches.set(batch.entry, batch.files);
+  entries = [...divided.alone, ...batches.keys()];
+}
+const first = await runFiles(entries, 3);
 const failed = [...first.failures.keys()];
 let total = first.total;
 let hasFailed = failed.length > 0;
 if (failed.length > 0 && failed.length <= MAX_REPEATED && flags.strict !== true) {
-  console.log(`\n== ${failed.length} of ${files.length} files failed. Each runs once more, alone.`);
-  const repeated = await runFiles(failed, 1);
+  const again = failed.flatMap(filesOf);
+  const [kind, each] =
+    batches.size === 0 ? ["files", "Each"] : ["processes", `Each of ${again.length} files`];
+  console.log(`\n== ${failed.length} of ${entries.length} ${kind} failed. ${each} runs once more, alone.`);
+  const repeated = await runFiles(again, 1);
   total = merge(first, repeated);
   hasFailed = repeated.failures.size > 0;
-  const recovered = new Map([...first.failures].filter(([file]) => !repeated.failures.has(file)));
-  list(recovered, "failed beside other files, passed alone");
+  const isRecovered = (entry: string) => !filesOf(entry).some((file) => repeated.failures.has(file));
+  list(
+    new Map([...first.failures].filter(([entry]) => isRecovered(entry))),
+    "failed beside other files, passed alone",
+  );
   list(repeated.failures, "failed beside other files and alone");
 } else {
   list(first.failures, "failed");
