@@ -1,6 +1,7 @@
 import type { SimulatedProcess, World } from "../src/testing/simulation/index.ts";
 import type { AuthorityMode, Deployment } from "./deployment.ts";
 import type { FaultKind, PlannedFault } from "./planned-faults.ts";
+import type { StoreFault } from "./stores/redis-faults.ts";
 import type { SimulatedDatabase } from "./stores/simulated-database.ts";
 
 /** The parts that faults hit. */
@@ -26,6 +27,7 @@ export function scheduleFaults(faults: readonly PlannedFault[], surroundings: Fa
   const { world } = surroundings;
   for (const fault of faults) {
     const { number, kind, target, at, durationMs } = fault;
+    if (kind === "store loses writes" && losingFaults(surroundings).length === 0) continue;
     world.after(at, () => {
       const end = begins[kind](fault, surroundings);
       const details = {
@@ -73,6 +75,11 @@ function beginServerFault(fault: PlannedFault, { database, world }: FaultSurroun
   const chosen = choose(faults, fault);
   world.record("server fault", { number: fault.number, fault: chosen.name });
   return chosen.begin(world.random);
+}
+
+/** The faults in which the database loses acknowledged writes. */
+function losingFaults({ database: { faults = [] } }: FaultSurroundings): readonly StoreFault[] {
+  return faults.filter(({ losesAcknowledged }) => losesAcknowledged === true);
 }
 
 /** The processes whose clocks drift. */
@@ -123,6 +130,11 @@ const begins: Readonly<Record<FaultKind, Begin>> = {
     beginServerFault(fault, surroundings) ??
     change(surroundings.database.conditions, { lostAnswers: 0.5 * fault.strength }),
   "store crashes": (_, { database }) => database.crash(),
+  "store loses writes": (fault, surroundings) => {
+    const chosen = choose(losingFaults(surroundings), fault);
+    surroundings.world.record("server fault", { number: fault.number, fault: chosen.name });
+    return chosen.begin(surroundings.world.random);
+  },
   "authority fails": (fault, { deployment }) =>
     change(deployment, { authority: choose(authorityModes, fault) }),
   "client offline": (fault, { world, clients }) => {

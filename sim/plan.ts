@@ -3,7 +3,7 @@ import { mixSeed } from "../src/testing/simulation/history.ts";
 import { seededRandom } from "../src/testing/random.ts";
 import { Draw } from "./draw.ts";
 import { drawSockets, type PlannedSockets } from "./plan-sockets.ts";
-import { planFaults, type PlannedFault } from "./planned-faults.ts";
+import { planFaults, planLosses, type PlannedFault } from "./planned-faults.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -71,6 +71,8 @@ export interface Plan {
   readonly probers: number;
   /** The mean pause of a client between two actions. */
   readonly pauseMs: number;
+  /** The replicas of each server of Redis, and how many of them confirm a write. `null` is the default of the store. */
+  readonly replication: { readonly replicas: number; readonly confirmations: number | null };
   readonly network: { readonly drop: number; readonly duplicate: number; readonly slow: number };
   /** Every fault has a number, so that a run can leave some out and keep the others. */
   readonly faults: readonly PlannedFault[];
@@ -90,6 +92,12 @@ export function drawPlan(seed: number, minutes: number): Plan {
   const lifetimes = drawLifetimes(draw);
   const faultyMs = minutes * MINUTE;
   const isCalm = draw.chance(0.2);
+  const faultTargets = {
+    faultyMs,
+    services,
+    guards: guards.map(({ name }) => name),
+    conflictMs: lifetimes.conflictMs,
+  };
   const plan = {
     seed,
     faultyMs,
@@ -117,17 +125,27 @@ export function drawPlan(seed: number, minutes: number): Plan {
       duplicate: isCalm ? 0 : draw.pick([0, 0.005, 0.02]),
       slow: isCalm ? 0 : draw.pick([0, 0.01, 0.05]),
     },
-    faults: planFaults(draw, {
-      faultyMs,
-      services,
-      guards: guards.map(({ name }) => name),
-      conflictMs: lifetimes.conflictMs,
-    }),
+    faults: planFaults(draw, faultTargets),
   };
   // Under a clock that was set ahead, a cut-off without a number refuses later logins, too, as it always did.
   const hasClockSteps = plan.faults.some(({ kind }) => kind === "clock step");
   const older = hasClockSteps ? [] : drawOlder(new Draw(seededRandom(mixSeed(seed, "older"))), services);
-  return { ...plan, olderServices: older };
+  const losses = new Draw(seededRandom(mixSeed(seed, "losses")));
+  const lost = planLosses(losses, faultTargets, plan.faults.length + 1);
+  const faults = [...plan.faults, ...lost];
+  const replication = drawReplication(losses, lost.length > 0);
+  // A loss takes a second or ten. Only busy clients write something in it.
+  const pauseMs = lost.length > 0 ? Math.min(plan.pauseMs, losses.pick([1, 2, 5]) * SECOND) : plan.pauseMs;
+  return { ...plan, olderServices: older, faults, replication, pauseMs };
+}
+
+/** Only in a run that may lose acknowledged writes, a replica can lack a write that the store has acknowledged. */
+function drawReplication(draw: Draw, mayLose: boolean): Plan["replication"] {
+  if (!mayLose) return { replicas: 1, confirmations: null };
+  return draw.pick([
+    { replicas: 2, confirmations: null },
+    { replicas: 1, confirmations: 0 },
+  ]);
 }
 
 /** In a rolling update some services are of an older version, while all guards are of this one. */

@@ -24,7 +24,8 @@ const faultKinds = [
   "client sleeps",
 ] as const;
 
-export type FaultKind = (typeof faultKinds)[number];
+/** `store loses writes` is drawn by itself, because the checks allow more then. */
+export type FaultKind = (typeof faultKinds)[number] | "store loses writes";
 
 /** One fault of a run. */
 export interface PlannedFault {
@@ -69,6 +70,7 @@ const longestMs: Readonly<Record<FaultKind, number>> = {
   "authority fails": 3 * MINUTE,
   "client offline": 3 * MINUTE,
   "client sleeps": 30 * MINUTE,
+  "store loses writes": 20 * SECOND,
 };
 
 /** Draws the faults of a run: which kinds exist, how often they come, and each fault with its number. */
@@ -85,6 +87,17 @@ export function planFaults(draw: Draw, targets: FaultTargets): PlannedFault[] {
     const target = drawTarget(draw, kind, targets);
     faults.push({ number: faults.length + 1, kind, at, durationMs, target, strength: draw.number(0, 1) });
   }
+}
+
+/** Draws faults in which the store loses acknowledged writes. Most runs have none. Their numbers follow the others. */
+export function planLosses(draw: Draw, targets: FaultTargets, firstNumber: number): PlannedFault[] {
+  const kind = "store loses writes";
+  const count = draw.chance(0.3) ? draw.whole(1, 4) : 0;
+  return Array.from({ length: count }, (_, index) => {
+    const at = draw.number(FIRST_MS, targets.faultyMs);
+    const durationMs = Math.min(drawDuration(draw, kind, targets), targets.faultyMs - at);
+    return { number: firstNumber + index, kind, at, durationMs, target: null, strength: draw.number(0, 1) };
+  });
 }
 
 function drawDuration(draw: Draw, kind: FaultKind, { conflictMs }: FaultTargets): number {

@@ -15,6 +15,7 @@ import { Recorder } from "./recorder.ts";
 import type { DeploymentKind } from "./redis/deployment.ts";
 import { SocketNetwork } from "./sockets/simulated-socket.ts";
 import { SimulatedRedis } from "./stores/redis.ts";
+import type { StoreLoss } from "./store-loss.ts";
 import { RemoteStore } from "./stores/remote-store.ts";
 import { SimulatedSqlite } from "./stores/sqlite.ts";
 import type { SimulatedDatabase } from "./stores/simulated-database.ts";
@@ -54,7 +55,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const plan = drawPlan(seed, minutes);
   const world = new World({ seed, trace });
   const startedAt = world.now;
-  const database = createDatabase(world, store);
+  const database = createDatabase(world, store, plan);
   const recorder = new Recorder(world);
   Object.assign(world.network.conditions, plan.network);
   const sockets = new SocketNetwork(world);
@@ -86,12 +87,20 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   return { plan, history, violations, startedAt, steps, simulatedMs, hash, trace: world.trace };
 }
 
-function createDatabase(world: World, kind: StoreKind): SimulatedDatabase {
+function createDatabase(world: World, kind: StoreKind, { replication }: Plan): SimulatedDatabase {
   const seed = world.deriveSeed("store");
   const { clock } = world;
   if (kind === "memory")
     return new RemoteStore(world, kind, memoryStore({ clock, entropy: seededEntropy(seed) }));
-  if (kind === "sqlite") return new SimulatedSqlite(world, seededRandom(seed));
-  const deployment = kind.replace("redis-", "") as DeploymentKind;
-  return new SimulatedRedis({ kind: deployment, clock, random: seededRandom(seed) });
+  const onLoss = (loss: StoreLoss) => world.record("writes lost", { ...loss });
+  if (kind === "sqlite") return new SimulatedSqlite(world, seededRandom(seed), onLoss);
+  const { replicas, confirmations } = replication;
+  return new SimulatedRedis({
+    kind: kind.replace("redis-", "") as DeploymentKind,
+    clock,
+    random: seededRandom(seed),
+    replicas,
+    ...(confirmations !== null && { confirmations }),
+    onLoss,
+  });
 }

@@ -47,7 +47,9 @@ function describe(data: Readonly<Record<string, unknown>>): string {
   return Object.entries(data)
     .filter(([, value]) => value !== undefined && value !== null && value !== 0)
     .map(([name, value]) =>
-      name === "status" || name === "fault" ? String(value) : `${name}=${String(value)}`,
+      name === "status" || name === "fault"
+        ? String(value)
+        : `${name}=${Array.isArray(value) ? value.length : String(value)}`,
     )
     .join(" ");
 }

@@ -87,7 +87,9 @@ export function checkRecovery(facts: Facts, run: RunHistory): Violation[] {
 }
 
 /** Whether a part may fail although no fault holds, because nothing could have told it what it needs. */
-function isExcused({ operation, call, answer, began }: RecordedOperation, facts: Facts): boolean {
+function isExcused(recorded: RecordedOperation, facts: Facts): boolean {
+  const { operation, call, answer, began } = recorded;
+  if (isOfLost(recorded, facts)) return true;
   // No guard can know the key after two rotations in a row.
   const isNewKey = facts.operations.some(
     (other) => other.operation === "rotate keys" && other.began < began && began < other.began + NEW_KEY_MS,
@@ -96,6 +98,21 @@ function isExcused({ operation, call, answer, began }: RecordedOperation, facts:
   // A connection is closed for the same doubt about the clock, and the gateway answers 503. Neither tells the cause.
   const isStepped = facts.clockSteps.some((step) => step.process === call["guard"] && step.began < began);
   return isStepped && (operation === "close" || operation === "verify");
+}
+
+/** Whether an operation is about a session or a user that the store has lost. Both are unavailable then (fault 64). */
+function isOfLost({ call }: RecordedOperation, facts: Facts): boolean {
+  const { losses, operations, tokens } = facts;
+  if (losses.isEmpty) return false;
+  const token = tokens.get(call["token"] as string);
+  if (facts.isLostSession((call["session"] ?? token?.session) as string)) return true;
+  const user = call["user"] ?? token?.user;
+  return operations.some(
+    (added) =>
+      added.operation === "add user" &&
+      added.call["user"] === user &&
+      losses.find(added, ["{users}"]) !== null,
+  );
 }
 
 function isFailure({ operation, answer }: RecordedOperation): boolean {

@@ -1,3 +1,4 @@
+import { Losses } from "./losses.ts";
 import { operationsOf, type RecordedOperation, type RunHistory } from "./run-history.ts";
 
 /** An access token that a client got. */
@@ -47,9 +48,10 @@ export class Facts {
   readonly suspends: readonly ClockStep[];
   /** The times for which processes stood still. The `ms` of each is its length. */
   readonly stops: readonly ClockStep[];
+  readonly losses: Losses;
   readonly #faults: readonly FaultTime[];
   /** Whether a request may arrive twice. The second change of a password ends the session of the first one. */
-  readonly #hasDuplicates: boolean;
+  readonly hasDuplicates: boolean;
   readonly #ends = new Map<string, End[]>();
   readonly #endsOfUsers = new Map<string, End[]>();
   /** Guard and life → the times of its decisions, in order. */
@@ -85,7 +87,8 @@ export class Facts {
     this.suspends = faultsOf(history, "suspend", "durationMs");
     this.stops = [...faultsOf(history, "freeze", "durationMs"), ...this.suspends];
     this.#faults = faultTimes(history);
-    this.#hasDuplicates =
+    this.losses = new Losses({ history, plan }, this.#faults);
+    this.hasDuplicates =
       plan.network.duplicate > 0 || this.#faults.some(({ fault }) => fault === "lossy network");
     this.forged = new Set(
       history.filter(({ kind }) => kind === "forged").map(({ data }) => data["token"] as string),
@@ -98,7 +101,7 @@ export class Facts {
     const began = login?.began ?? 0;
     // The end of a user spares the sessions that begin later, and a new password the session that begins with it.
     const ofUser = (this.#endsOfUsers.get(user) ?? []).filter(
-      (end) => end.ended > began && (end.operation !== login || this.#hasDuplicates),
+      (end) => end.ended > began && (end.operation !== login || this.hasDuplicates),
     );
     return [...(this.#ends.get(session) ?? []), ...ofUser];
   }
@@ -108,19 +111,48 @@ export class Facts {
     return this.#endsOfUsers.get(user) ?? [];
   }
 
-  /** The time from which the session is certainly over. `Infinity` when it may still live. */
-  endedAt(session: string, user: string): number {
+  /**
+   * The time from which the session is certainly over, as the revocation log or the session itself tells. `Infinity` when
+   * it may still live. `at` is the time at which that is asked: a loss before it undoes an end until that is written again.
+   */
+  endedAt(session: string, user: string, at: number, toldBy: "log" | "session"): number {
     const login = this.#logins.get(session);
     const answered = login?.ended ?? 0;
     const password = login?.call["password"] ?? login?.call["to"];
-    const certain = this.endsOf(session, user).filter(
-      ({ began, by, operation }) =>
-        !endsOfUser.has(by) ||
-        began > answered ||
-        // The session is of a login with the password that was replaced, even if both went on at the same time.
-        (by === "change password" && operation.call["from"] === password),
+    const certain = this.endsOf(session, user)
+      .filter(
+        ({ began, by, operation }) =>
+          !endsOfUser.has(by) ||
+          began > answered ||
+          // The session is of a login with the password that was replaced, even if both went on at the same time.
+          (by === "change password" && operation.call["from"] === password),
+      )
+      .filter(({ by, operation }) => by !== "refresh" || !this.#mayBeOfLostBranch(operation, session));
+    const keys = toldBy === "log" ? ["{store}"] : [`{session:${session}}`, "{subject:", "{users}"];
+    const times = certain.map(({ operation, ended }) => {
+      const loss = Number.isFinite(ended) ? this.losses.find(operation, keys, at) : null;
+      return loss === null ? ended : loss.restoredAt;
+    });
+    return Math.min(Infinity, ...times);
+  }
+
+  /**
+   * Whether a presented token proves no theft: it was issued before the store went back, or by the first refresh after
+   * that. Tokens of the branch that was lost have the same generations (docs/clients/refresh.md).
+   */
+  #mayBeOfLostBranch({ call, began }: RecordedOperation, session: string): boolean {
+    if (this.losses.isEmpty) return false;
+    const granted = this.operations.filter(
+      ({ operation, call: { session: of }, answer }) =>
+        of === session && operation === "refresh" && answer?.["status"] === 200,
     );
-    return Math.min(Infinity, ...certain.map(({ ended }) => ended));
+    const issue = granted.find(({ answer }) => answer?.["refresh"] === call["presented"]);
+    return granted.some((one) => {
+      const loss = this.losses.findOfSession(one, session, began);
+      if (loss === null) return false;
+      const first = granted.find((other) => other.began >= loss.since);
+      return issue === undefined || first === undefined || issue.began <= first.began;
+    });
   }
 
   /** The times at which the guard decided on a token in the life of this call, in order. */
@@ -140,6 +172,12 @@ export class Facts {
 
   loginOf(session: string): RecordedOperation | undefined {
     return this.#logins.get(session);
+  }
+
+  /** Whether the store has lost the login of a session, which is unavailable then (fault 64). */
+  isLostSession(session: string): boolean {
+    const login = this.#logins.get(session);
+    return login !== undefined && this.losses.findOfSession(login, session) !== null;
   }
 
   #addEnd(recorded: RecordedOperation): void {

@@ -9,8 +9,10 @@ const LATE_MS = 3_000;
 const MIN_ANSWERS = 2;
 
 /** What users ask for, and the operation that shows what they get from one service. */
-const outcomes: Readonly<Record<string, (operation: RecordedOperation) => boolean>> = {
-  refresh: ({ operation, call }) => operation === "served" && call["path"] === "/auth/refresh",
+const outcomes: Readonly<Record<string, (operation: RecordedOperation, facts: Facts) => boolean>> = {
+  // Refreshes of a session that the store has lost fail, and others succeed.
+  refresh: ({ operation, call }, { losses }) =>
+    operation === "served" && call["path"] === "/auth/refresh" && losses.isEmpty,
   ownTokens: ({ operation, answer }) =>
     // A verdict on a new key, or under a doubtful clock, is about one token.
     operation === "verdict" && answer?.["cause"] !== "key_pending" && answer?.["cause"] !== "clock_uncertain",
@@ -19,7 +21,8 @@ const outcomes: Readonly<Record<string, (operation: RecordedOperation) => boolea
 const failures: ReadonlySet<unknown> = new Set([503, "unavailable"]);
 
 /** What users got from a service just before its health was asked for, and its health, are the same thing (law 10). */
-export function checkHealth({ operations, stops }: Facts): Violation[] {
+export function checkHealth(facts: Facts): Violation[] {
+  const { operations, stops } = facts;
   const probes = operations.filter(({ operation, answer }) => operation === "health" && answer !== null);
   return probes.flatMap((probe): Violation[] => {
     const service = probe.call["service"];
@@ -35,7 +38,7 @@ export function checkHealth({ operations, stops }: Facts): Violation[] {
           one.answer !== null &&
           probe.began - LATE_MS < one.began &&
           one.ended < probe.began &&
-          matches(one),
+          matches(one, facts),
       );
       const message = compare(name, probe, answers);
       return message === null ? [] : [{ check, at: probe.ended, process: probe.process, message }];

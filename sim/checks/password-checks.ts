@@ -14,7 +14,8 @@ const changes: ReadonlySet<string> = new Set([
 const check = "a password decides";
 
 /** The current password logs its user in, and no earlier one does. A disabled user cannot log in at all. */
-export function checkPasswords({ operations }: Facts): Violation[] {
+export function checkPasswords({ operations: all, losses }: Facts): Violation[] {
+  const operations = all.map((one) => (changes.has(one.operation) ? afterLoss(one, losses) : one));
   const byUser = Map.groupBy(
     operations.filter(({ operation }) => changes.has(operation)),
     ({ call }) => call["user"],
@@ -28,6 +29,14 @@ export function checkPasswords({ operations }: Facts): Violation[] {
       return message === null ? [] : [{ check, at: ended, process, message }];
     }),
   ];
+}
+
+/** A change that the store lost is in force for certain when a process has written it again, or never. */
+function afterLoss(change: RecordedOperation, losses: Facts["losses"]): RecordedOperation {
+  const loss = losses.find(change, ["{users}"]);
+  if (loss === null) return change;
+  const isRestored = Number.isFinite(loss.restoredAt);
+  return { ...change, ended: loss.restoredAt, answer: isRestored ? change.answer : null };
 }
 
 /** Of two changes of one password, one is refused. */

@@ -3,7 +3,13 @@ import { Facts } from "./facts.ts";
 import { checkGateway } from "./gateway-checks.ts";
 import { checkHealth } from "./health-checks.ts";
 import { checkPasswords } from "./password-checks.ts";
-import { checkIntruders, checkOwners, checkSuccessors, checkThefts } from "./refresh-checks.ts";
+import {
+  checkBranches,
+  checkIntruders,
+  checkOwners,
+  checkSuccessors,
+  checkThefts,
+} from "./refresh-checks.ts";
 import type { RunHistory } from "./run-history.ts";
 import { checkSockets } from "./socket-checks.ts";
 import { checkVerdicts } from "./verdict-checks.ts";
@@ -16,6 +22,7 @@ export function runChecks(run: RunHistory): Violation[] {
   const facts = new Facts(run);
   return [
     ...checkSuccessors(facts),
+    ...checkBranches(facts),
     ...checkOwners(facts, run),
     ...checkIntruders(facts),
     ...checkThefts(facts, run),

@@ -40,7 +40,7 @@ function tokenLateMs(socket: SocketRecord, inEffect: SocketToken, facts: Facts, 
   if (token === undefined || !Number.isFinite(until)) return 0;
   const expiry = trueExpiry(token, run) + TOLERANCE_MS + clockAllowance({ call, began: until }, facts);
   const bound = Number(call["maxRevocationAgeMs"]) * (1 + DRIFT);
-  const limit = Math.min(expiry, facts.endedAt(token.session, token.user) + bound);
+  const limit = Math.min(expiry, facts.endedAt(token.session, token.user, until, "log") + bound);
   return until - limit - slackMs(socket, limit, until, facts);
 }
 

@@ -86,7 +86,7 @@ const expired: VerdictCheck = ({ operation, token, status, seconds }, facts, run
 };
 
 const revoked: VerdictCheck = ({ operation, token, status, seconds }, facts) => {
-  const endedAt = facts.endedAt(token.session, token.user);
+  const endedAt = facts.endedAt(token.session, token.user, operation.began, "log");
   const boundMs = Number(operation.call["maxRevocationAgeMs"]) * (1 + DRIFT);
   const lateMs = operation.began - endedAt - boundMs;
   if (status !== "valid" || lateMs <= MARGIN_MS) return null;

@@ -5,6 +5,12 @@ import { readImage, tear, writeImage, databasePath, type DiskImage, type Tear } 
 /** The size of the header of a write-ahead log, bytes. */
 const LOG_HEADER = 32;
 
+/** The files after a commit that a lying disk acknowledged. */
+interface LyingImage {
+  readonly image: DiskImage;
+  readonly at: number;
+}
+
 /**
  * A disk with one SQLite database. Each power failure moves the database to a new folder, with the bytes that the disk
  * kept. The files in the folder before stay open in the process that crashed, and no new process sees them.
@@ -15,17 +21,19 @@ const LOG_HEADER = 32;
 export class SimulatedDisk {
   readonly #root: string;
   readonly #random: () => number;
+  readonly #now: () => number;
   #life = 1;
-  /** The images since the disk began to lie, one after each commit. `null` while the disk is honest. */
-  #images: DiskImage[] | null = null;
+  /** The images since the disk began to lie, one after each commit, and when. `null` while the disk is honest. */
+  #images: LyingImage[] | null = null;
   /** The image before the commit in which the power will fail. */
   #before: DiskImage | null = null;
   #isArmed = false;
 
-  /** `root` is an empty folder for all files. */
-  constructor(root: string, random: () => number) {
+  /** `root` is an empty folder for all files. `now` is the true time. */
+  constructor(root: string, random: () => number, now: () => number = () => 0) {
     this.#root = root;
     this.#random = random;
+    this.#now = now;
     writeImage(this.folder, { database: Buffer.alloc(0), log: Buffer.alloc(0) });
   }
 
@@ -41,7 +49,7 @@ export class SimulatedDisk {
 
   /** From now on the disk acknowledges syncs and keeps the bytes in its cache, until `stopLying`. */
   lie(): void {
-    this.#images ??= [readImage(this.folder)];
+    this.#images ??= [this.#takeImage()];
   }
 
   stopLying(): void {
@@ -58,20 +66,26 @@ export class SimulatedDisk {
     if (this.#isArmed) this.#before = readImage(this.folder);
   }
 
-  /** Called when a commit is done and not acknowledged yet. Returns true when the power has failed within it. */
-  endCommit(): boolean {
-    this.#images?.push(readImage(this.folder));
+  /**
+   * Called when a commit is done and not acknowledged yet. Returns the times of the commits that the disk has lost although
+   * it had acknowledged them. `null` when the power has not failed.
+   */
+  endCommit(): readonly number[] | null {
+    this.#images?.push(this.#takeImage());
     const before = this.#before;
-    if (before === null) return false;
+    if (before === null) return null;
     this.#before = null;
     this.#isArmed = false;
-    this.#fail(this.#images === null ? this.#tearCommit(before, readImage(this.folder)) : this.#loseCache());
-    return true;
+    if (this.#images !== null) return this.crash();
+    this.#fail(this.#tearCommit(before, readImage(this.folder)));
+    return [];
   }
 
-  /** Lets the power fail now, between two commits. */
-  crash(): void {
-    this.#fail(this.#loseCache());
+  /** Lets the power fail now. Returns the times of the commits that the disk had acknowledged and lost. */
+  crash(): readonly number[] {
+    const { image, lost } = this.#loseCache();
+    this.#fail(image);
+    return lost;
   }
 
   /** Removes the files. */
@@ -92,11 +106,19 @@ export class SimulatedDisk {
   }
 
   /** The disk loses all that it was told after some moment since it began to lie. It keeps the order of its writes. */
-  #loseCache(): DiskImage {
-    const images = this.#images ?? [readImage(this.folder)];
+  #loseCache(): { readonly image: DiskImage; readonly lost: readonly number[] } {
+    const images = this.#images ?? [this.#takeImage()];
     const last = Math.floor(this.#random() * images.length);
-    const [image, next] = images.slice(last) as [DiskImage, DiskImage?];
-    return next === undefined ? image : this.#tearCommit(image, next);
+    const [{ image }, ...lost] = images.slice(last) as [LyingImage, ...LyingImage[]];
+    const [next] = lost;
+    return {
+      image: next === undefined ? image : this.#tearCommit(image, next.image),
+      lost: lost.map(({ at }) => at),
+    };
+  }
+
+  #takeImage(): LyingImage {
+    return { image: readImage(this.folder), at: this.#now() };
   }
 
   #tear(before: Buffer, after: Buffer): Buffer {

@@ -2,6 +2,7 @@ import type { PlantedBug } from "./planted-bug.ts";
 import { connectionBugs } from "./connection-bugs.ts";
 import { gatewayBugs } from "./gateway-bugs.ts";
 import { healthBugs } from "./health-bugs.ts";
+import { lossBugs } from "./loss-bugs.ts";
 import { userBugs } from "./user-bugs.ts";
 import { versionBugs } from "./version-bugs.ts";
 import { redisBugs } from "./redis-bugs.ts";
@@ -287,4 +288,5 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...healthBugs,
   ...versionBugs,
   ...redisBugs,
+  ...lossBugs,
 ];

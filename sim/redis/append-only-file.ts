@@ -30,11 +30,13 @@ export class AppendOnlyFile {
     this.#changes = [];
   }
 
-  /** Loses what is not durable at the time. */
-  losePower(at: number): void {
+  /** Loses what is not durable at the time. Returns how many changes it lost. */
+  losePower(at: number): number {
     const end = this.#durableUntil(at);
+    const before = this.#changes.length;
     this.#changes = this.#changes.filter((one) => one.at <= end);
     this.#tornAt = at;
+    return before - this.#changes.length;
   }
 
   /** Returns the data that a restart finds. */

@@ -3,6 +3,7 @@ import { computeSlot } from "../../src/stores/redis/cluster-slot.ts";
 import type { RedisClient, RedisClientOptions } from "../../src/stores/redis/client.ts";
 import type { ConnectRedis, RedisEnvironment } from "../../src/stores/redis/environment.ts";
 import { later } from "../later.ts";
+import type { LostChange, StoreLoss } from "../store-loss.ts";
 import { connectCluster } from "./cluster-client.ts";
 import { NetworkPath } from "./network-path.ts";
 import { RedisNode } from "./node.ts";
@@ -33,6 +34,8 @@ export interface DeploymentOptions {
   readonly replicas: number;
   /** Primaries of a cluster. */
   readonly shards: number;
+  /** Called when servers have lost changes, whether these were acknowledged or not. */
+  readonly onLoss?: (loss: StoreLoss) => void;
 }
 
 /** The process of a client. */
@@ -60,8 +63,8 @@ export class RedisDeployment {
   readonly #options: DeploymentOptions;
   readonly #shards: Shard[];
   readonly #announced = new Set<() => void>();
-  /** Primaries that were replaced and do not know it. */
-  readonly #replaced = new Set<RedisNode>();
+  /** Primaries that were replaced and do not know it, with what the other server had when it took over, and when. */
+  readonly #replaced = new Map<RedisNode, { readonly offset: number; readonly at: number }>();
 
   constructor(options: DeploymentOptions) {
     const { clock, times, shards, kind } = options;
@@ -136,7 +139,7 @@ export class RedisDeployment {
     next.promote();
     shard.primary = next;
     for (const other of replicas) if (other !== next) other.follow(next);
-    this.#replaced.add(primary);
+    this.#replaced.set(primary, { offset: next.offset, at: this.#options.clock.now() });
     this.#demoteLater(primary);
     const { clock, times } = this.#options;
     later(clock, times.announcementMs(), () => {
@@ -156,11 +159,16 @@ export class RedisDeployment {
     this.#demoteLater(node);
   }
 
+  /** The machine of a server fails. */
+  losePower(node: RedisNode): void {
+    this.#report(this.#options.clock.now(), node.crash({ power: true }));
+  }
+
   /** Starts a crashed server. A primary that was not replaced overwrites its replicas. */
   restart(node: RedisNode): void {
     if (node.isUp) return;
     const shard = this.#shardWith(node);
-    this.#replaced.delete(node);
+    this.#reportReplaced(node);
     node.restart();
     if (shard.primary !== node) node.follow(shard.primary);
     else for (const other of shard.nodes) if (other !== node && other.isUp) other.follow(node);
@@ -211,10 +219,22 @@ export class RedisDeployment {
     const { clock, times, kind } = this.#options;
     later(clock, times.demotionMs(), () => {
       if (!this.#replaced.has(node) || !this.#isReachable(node)) return;
-      this.#replaced.delete(node);
+      this.#reportReplaced(node);
       node.follow(this.#shardWith(node).primary);
       if (kind === "sentinel") node.closeConnections(new Error(LOST));
     });
+  }
+
+  /** A primary that was replaced gives up the changes that the other server lacked. */
+  #reportReplaced(node: RedisNode): void {
+    const replaced = this.#replaced.get(node);
+    if (replaced === undefined) return;
+    this.#replaced.delete(node);
+    this.#report(replaced.at, node.changes.after(replaced.offset));
+  }
+
+  #report(since: number, changes: readonly LostChange[]): void {
+    if (changes.length > 0) this.#options.onLoss?.({ since, isRemembered: true, changes });
   }
 
   #isReachable(node: RedisNode): boolean {

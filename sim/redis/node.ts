@@ -1,7 +1,9 @@
 import type { Clock } from "../../src/core/clock.ts";
 import { NotSimulatedError } from "../lua/values.ts";
+import type { LostChange } from "../store-loss.ts";
 import { AppendOnlyFile } from "./append-only-file.ts";
 import { BlockedCommands, type Answer, type ServerConnection } from "./blocked-commands.ts";
+import { ChangeLog } from "./change-log.ts";
 import { entriesAfter, readStreamRead, type StreamRead } from "./commands/streams.ts";
 import { ReplicaLink } from "./replica-link.ts";
 import { ErrorReply, readInteger, type Reply } from "./reply.ts";
@@ -43,6 +45,7 @@ const DEMOTED =
 export class RedisNode {
   readonly name: string;
   readonly model: RedisServerModel;
+  readonly changes: ChangeLog = new ChangeLog();
   readonly #options: RedisNodeOptions;
   readonly #file: AppendOnlyFile;
   readonly #connections = new Set<ServerConnection>();
@@ -132,16 +135,17 @@ export class RedisNode {
     this.#upstream?.resume("frozen");
   }
 
-  /** Kills the process. With `power` the machine fails, and the file loses what was not durable. */
-  crash({ power }: { power: boolean }): void {
-    if (!this.#isUp) return;
+  /** Kills the process. With `power` the file loses what was not durable. Returns the changes that were lost. */
+  crash({ power }: { power: boolean }): LostChange[] {
+    if (!this.#isUp) return [];
     this.#isUp = false;
     this.#backlog = null;
     this.#believedReplicas = null;
     this.#endLinks();
     this.#blocked.forget();
-    if (power) this.#file.losePower(this.#options.clock.monotonic());
+    const lost = power ? this.#file.losePower(this.#options.clock.monotonic()) : 0;
     this.closeConnections(new Error("Socket closed unexpectedly"));
+    return this.changes.after(this.#offset - lost);
   }
 
   /** Starts the process on the data of its file. */
@@ -175,6 +179,7 @@ export class RedisNode {
     this.#blocked.endAll(new ErrorReply(DEMOTED));
     this.model.load(primary.model.keys);
     this.#file.rewrite(primary.model.keys);
+    this.changes.clear();
     this.#offset = primary.#offset;
     this.#upstream = primary.#addReplica(this);
     this.#updateRefusals();
@@ -206,14 +211,20 @@ export class RedisNode {
   #applyChange(change: Change, offset: number): void {
     this.model.apply(change);
     this.#offset = offset;
-    this.#file.append(change, this.#options.clock.monotonic());
+    this.#keep(change);
   }
 
   #recordChange(change: Change): void {
     this.#offset++;
-    this.#file.append(change, this.#options.clock.monotonic());
+    this.#keep(change);
     for (const link of this.#links) link.push(change, this.#offset);
     this.#blocked.check();
+  }
+
+  #keep(change: Change): void {
+    const { clock } = this.#options;
+    this.#file.append(change, clock.monotonic());
+    this.changes.add(change, this.#offset, clock.now());
   }
 
   #countReplicas(): number {

@@ -15,8 +15,8 @@ export interface StoreFault {
 const TAKEOVER_MS = [300, 4000] as const;
 /** For how long a server loads its data after a restart, at most, ms. */
 const LOADING_MS = 2000;
-/** For how long a replica lags behind before it takes over, at most, ms. */
-const LAGGING_MS = 3000;
+/** For how long a primary is frozen after a replica lagged behind, ms. The replica takes over meanwhile. */
+const FROZEN_MS = 5000;
 const CLOCK_ERROR_MS = 120_000;
 const LOADING = "LOADING Redis is loading the dataset in memory";
 const NO_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
@@ -158,7 +158,7 @@ function powerFailure(parts: FaultParts): StoreFault {
     losesAcknowledged: true,
     begin(random) {
       const node = parts.pick(random);
-      node.crash({ power: true });
+      parts.deployment.losePower(node);
       return () => parts.restart(node, random);
     },
   };
@@ -181,14 +181,15 @@ function replicaFaults(parts: FaultParts): StoreFault[] {
       losesAcknowledged: true,
       begin(random) {
         const node = parts.pick(random);
-        node.links[0]?.stop("network");
-        parts.clock.after(LAGGING_MS * random(), () => {
+        const link = node.links[0];
+        link?.stop("network");
+        return () => {
           node.freeze();
           parts.takeOverLater(node, random, "least");
-        });
-        return () => {
-          for (const link of node.links) link.resume("network");
-          parts.deployment.thaw(node);
+          parts.clock.after(FROZEN_MS, () => {
+            link?.resume("network");
+            parts.deployment.thaw(node);
+          });
         };
       },
     },

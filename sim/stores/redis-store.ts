@@ -20,11 +20,14 @@ export interface StoreProcess {
 export async function openSimulatedRedisStore(
   deployment: RedisDeployment,
   process: StoreProcess,
-  durability: "always" | "everysec" = "everysec",
+  settings: { readonly durability?: "always" | "everysec"; readonly replicas?: number } = {},
 ): Promise<Store> {
   const { clock, random } = process;
-  const options = { ...deployment.address, clock, random, durability };
-  const settings = readOptions("redisStore", options, redisStoreOptionTable);
+  const options = readOptions(
+    "redisStore",
+    { ...deployment.address, clock, random, ...settings },
+    redisStoreOptionTable,
+  );
   const { networkClock = clock, gate = async (promise) => await promise } = process;
   const environment = deployment.environmentFor({
     clock: networkClock,
@@ -33,5 +36,5 @@ export async function openSimulatedRedisStore(
       return process.isAlive;
     },
   });
-  return await openRedisStore(settings, { environment, virtual: false });
+  return await openRedisStore(options, { environment, virtual: false });
 }

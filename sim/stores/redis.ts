@@ -1,5 +1,6 @@
 import type { Store } from "../../src/stores/store.ts";
 import { RedisDeployment, type DeploymentKind } from "../redis/deployment.ts";
+import type { StoreLoss } from "../store-loss.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import type { ProcessContext, SimulatedProcess } from "../../src/testing/simulation/index.ts";
 import { redisFaults, type StoreFault } from "./redis-faults.ts";
@@ -16,6 +17,9 @@ export interface SimulatedRedisOptions {
   readonly replicas?: number;
   /** Primaries of a cluster. Default 3. */
   readonly shards?: number;
+  /** Replicas that must have a write before the store acknowledges it. Default: that of the store. */
+  readonly confirmations?: number;
+  readonly onLoss?: (loss: StoreLoss) => void;
 }
 
 /** The usual time of a message, of a change to a replica, and of news about another primary, ms. */
@@ -32,8 +36,10 @@ export class SimulatedRedis {
   /** The faults that its servers can have. */
   readonly faults: readonly StoreFault[];
   readonly #stores = new Set<Store>();
+  readonly #confirmations: number | undefined;
 
-  constructor({ kind, clock, random, replicas = 1, shards = 3 }: SimulatedRedisOptions) {
+  constructor(options: SimulatedRedisOptions) {
+    const { kind, clock, random, replicas = 1, shards = 3, confirmations, onLoss } = options;
     const draw = (range: readonly [number, number]) => range[0] + random() * (range[1] - range[0]);
     this.name = `redis ${kind}`;
     this.deployment = new RedisDeployment({
@@ -42,6 +48,7 @@ export class SimulatedRedis {
       replicas,
       shards,
       appendfsync: "everysec",
+      ...(onLoss !== undefined && { onLoss }),
       times: {
         latencyMs: () => draw(LATENCY_MS) + random() * this.conditions.stallMs,
         lagMs: () => draw(LAG_MS),
@@ -50,11 +57,13 @@ export class SimulatedRedis {
       },
     });
     this.faults = redisFaults(this.deployment, kind, clock);
+    this.#confirmations = confirmations;
   }
 
   /** Opens the store as one life of a process sees it. */
   async connect(_process: SimulatedProcess | null, context: StoreProcess | ProcessContext): Promise<Store> {
-    const store = await openSimulatedRedisStore(this.deployment, context);
+    const settings = this.#confirmations === undefined ? {} : { replicas: this.#confirmations };
+    const store = await openSimulatedRedisStore(this.deployment, context, settings);
     this.#stores.add(store);
     return store;
   }

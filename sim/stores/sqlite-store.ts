@@ -20,8 +20,8 @@ export interface SqliteProcess {
 export interface DiskConditions {
   /** How long the disk takes for a commit, ms. */
   readonly commitMs: () => number;
-  /** Called when the power failed within a commit. Its writes are not acknowledged then. */
-  readonly onPowerFailure: () => void;
+  /** Called when the power failed within a commit, whose writes are not acknowledged then. `lost` are the lost commits. */
+  readonly onPowerFailure: (lost: readonly number[]) => void;
 }
 
 /** Pages that the file may have while the disk is not full. It is the limit of SQLite. */
@@ -58,7 +58,8 @@ export function openSimulatedSqliteStore(
       disk.beginCommit();
     },
     onCommit() {
-      if (disk.endCommit()) conditions.onPowerFailure();
+      const lost = disk.endCommit();
+      if (lost !== null) conditions.onPowerFailure(lost);
     },
   });
   const readPragma = (name: string) => Number(connection.prepare(`PRAGMA ${name}`).get()?.[name]);

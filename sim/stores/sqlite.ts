@@ -5,6 +5,7 @@ import type { Clock } from "../../src/core/clock.ts";
 import type { Store } from "../../src/stores/store.ts";
 import type { ProcessContext, SimulatedProcess, World } from "../../src/testing/simulation/index.ts";
 import { SimulatedDisk } from "../disk/simulated-disk.ts";
+import type { StoreLoss } from "../store-loss.ts";
 import type { StoreFault } from "./redis-faults.ts";
 import type { SimulatedDatabase, StoreConditions } from "./simulated-database.ts";
 import { lockFile, openSimulatedSqliteStore, type SimulatedSqliteStore } from "./sqlite-store.ts";
@@ -26,12 +27,15 @@ export class SimulatedSqlite implements SimulatedDatabase {
   /** The stores that processes have open. Those of ended processes stay open, as nothing closes them. */
   readonly #open = new Set<SimulatedSqliteStore>();
   readonly #machine = new Set<SimulatedProcess>();
+  readonly #onLoss: (loss: StoreLoss) => void;
 
-  constructor(world: World, random: () => number) {
+  constructor(world: World, random: () => number, onLoss: (loss: StoreLoss) => void) {
     const parent = existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir();
     this.#world = world;
     this.#random = random;
-    this.#disk = new SimulatedDisk(mkdtempSync(join(parent, "holdfast-simulation-")), random);
+    this.#onLoss = onLoss;
+    const folder = mkdtempSync(join(parent, "holdfast-simulation-"));
+    this.#disk = new SimulatedDisk(folder, random, () => world.clock.now());
     this.faults = this.#createFaults();
   }
 
@@ -42,7 +46,10 @@ export class SimulatedSqlite implements SimulatedDatabase {
       { ...context, clock: this.#machineClock(context) },
       {
         commitMs: () => this.#commitMs(),
-        onPowerFailure: () => this.#restartLater(this.#losePower()),
+        onPowerFailure: (lost) => {
+          this.#reportLoss(lost);
+          this.#restartLater(this.#losePower());
+        },
       },
     );
     this.#open.add(opened);
@@ -51,7 +58,7 @@ export class SimulatedSqlite implements SimulatedDatabase {
 
   /** The power of the machine fails. The returned function starts its processes again. */
   crash(): () => void {
-    this.#disk.crash();
+    this.#reportLoss(this.#disk.crash());
     const lost = this.#losePower();
     return () => startAgain(lost);
   }
@@ -81,6 +88,13 @@ export class SimulatedSqlite implements SimulatedDatabase {
     return lost;
   }
 
+  /** `lost` are the times of lost commits. Nothing tells what each of them wrote. */
+  #reportLoss(lost: readonly number[]): void {
+    if (lost.length === 0) return;
+    const changes = lost.map((at) => ({ at, keys: null }));
+    this.#onLoss({ since: this.#world.clock.now(), isRemembered: false, changes });
+  }
+
   #restartLater(lost: readonly SimulatedProcess[]): void {
     this.#world.after(RESTART_MS, () => startAgain(lost));
   }
@@ -107,6 +121,17 @@ export class SimulatedSqlite implements SimulatedDatabase {
       {
         name: "another process holds the lock",
         begin: () => lockFile(this.#disk),
+      },
+      {
+        name: "the disk lies, and the power fails",
+        losesAcknowledged: true,
+        begin: () => {
+          this.#disk.lie();
+          return () => {
+            this.#reportLoss(this.#disk.crash());
+            this.#restartLater(this.#losePower());
+          };
+        },
       },
     ];
   }

@@ -22,7 +22,7 @@ function runConformance(kind: DeploymentKind): void {
       shards: 3,
     });
     const process = { clock, networkClock: servers, random: seededRandom(1), isAlive: true };
-    const store = await openSimulatedRedisStore(deployment, process, "always");
+    const store = await openSimulatedRedisStore(deployment, process, { durability: "always" });
     return {
       store,
       clock,
@@ -30,7 +30,7 @@ function runConformance(kind: DeploymentKind): void {
         await store.close();
         for (const node of deployment.nodes) node.crash({ power: true });
         for (const node of deployment.nodes) deployment.restart(node);
-        return await openSimulatedRedisStore(deployment, process, "always");
+        return await openSimulatedRedisStore(deployment, process, { durability: "always" });
       },
       close: async () => await store.close(),
     };

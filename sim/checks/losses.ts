@@ -1,0 +1,88 @@
+import type { StoreLoss } from "../store-loss.ts";
+import type { RecordedOperation, RunHistory } from "./run-history.ts";
+
+/** A fault of the run, as far as a loss is concerned. */
+interface Disturbance {
+  readonly fault: string;
+  readonly process: string | null;
+  readonly began: number;
+  readonly ended: number;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** A loss, and the time from which the processes have written again what they remember. */
+interface KnownLoss extends StoreLoss {
+  /** `Infinity` when no process remembers. */
+  readonly restoredAt: number;
+}
+
+/** After this time without a fault, a process has applied its lost writes again. */
+const RESTORE_MS = 15_000;
+/** A process forgets a write that is older by either of its clocks. */
+const REMEMBERED_MS = 600_000;
+
+/** Faults that delay no process of the service and no server. */
+const harmless: ReadonlySet<string> = new Set(["authority fails", "client offline", "client sleeps"]);
+/** Faults that end a process, which forgets what it has written. */
+const endings: ReadonlySet<string> = new Set(["crash", "power loss"]);
+
+/** What the database has lost in a run, and which acknowledged operations that concerns. */
+export class Losses {
+  readonly #losses: readonly KnownLoss[];
+
+  constructor({ history, plan }: Pick<RunHistory, "history" | "plan">, faults: readonly Disturbance[]) {
+    const { services } = plan;
+    const ofServices = faults.filter(
+      ({ fault, process }) => !harmless.has(fault) && (process === null || services.includes(process)),
+    );
+    this.#losses = history
+      .filter(({ kind }) => kind === "writes lost")
+      .map(({ data }) => {
+        const loss = data as unknown as StoreLoss;
+        return { ...loss, restoredAt: loss.isRemembered ? findRestored(loss, ofServices) : Infinity };
+      });
+  }
+
+  get isEmpty(): boolean {
+    return this.#losses.length === 0;
+  }
+
+  /**
+   * The loss of what an operation wrote under these keys, among the losses until `until`. Each name is a part of a key.
+   * `null` when the database has kept all of it.
+   */
+  find(
+    { began, ended }: Pick<RecordedOperation, "began" | "ended">,
+    names: readonly string[],
+    until: number = Infinity,
+  ): KnownLoss | null {
+    const isConcerned = ({ at, keys }: StoreLoss["changes"][number]) =>
+      began <= at && at <= ended && (keys?.some((key) => names.some((name) => key.includes(name))) ?? true);
+    return this.#losses.findLast(({ since, changes }) => since <= until && changes.some(isConcerned)) ?? null;
+  }
+
+  /** The same for what an operation wrote to a session. */
+  findOfSession(
+    operation: Pick<RecordedOperation, "began" | "ended">,
+    session: string,
+    until?: number,
+  ): KnownLoss | null {
+    return this.find(operation, [`{session:${session}}`], until);
+  }
+}
+
+/** The end of the first time without a fault that is long enough. */
+function findRestored({ since, changes }: StoreLoss, faults: readonly Disturbance[]): number {
+  let restoredAt = since + RESTORE_MS;
+  for (const { began, ended } of faults.toSorted((one, other) => one.began - other.began)) {
+    if (began < restoredAt && ended > restoredAt - RESTORE_MS) restoredAt = ended + RESTORE_MS;
+  }
+  const first = Math.min(...changes.map(({ at }) => at));
+  const isForgotten = faults.some(
+    ({ fault, began, data }) =>
+      began >= first &&
+      began < restoredAt &&
+      (endings.has(fault) || (fault === "clock step" && Math.abs(Number(data["ms"])) >= REMEMBERED_MS)),
+  );
+  return isForgotten || restoredAt - first > REMEMBERED_MS ? Infinity : restoredAt;
+}

@@ -1,0 +1,35 @@
+import type { PlantedBug } from "./planted-bug.ts";
+
+const lostWrites = { room: "stores", file: "stores/redis/lost-writes.ts" } as const;
+const rotation = { room: "rotation", file: "stores/refresh-rotation.ts", store: "sqlite" } as const;
+
+/** Bugs that show only when a database has lost acknowledged writes. */
+export const lossBugs: readonly PlantedBug[] = [
+  {
+    ...rotation,
+    name: "a token ahead of the store is refused",
+    from: `return { outcome: "resumed", session };`,
+    to: `return { outcome: session === record ? "resumed" : "late", session: record };`,
+  },
+  {
+    ...rotation,
+    name: "both branches of a session go on",
+    from: `if (presentedDigest !== record.currentDigest) return { outcome: "forked", session: record };`,
+    to: "",
+  },
+  {
+    room: "rotation",
+    file: "issuer/sessions/presented-token.ts",
+    name: "a token of a lost session is wrong",
+    from: "if (times === null || times.expiresAt <= ctx.clock.now()) return;",
+    to: "if (times === null || times.expiresAt > 0) return;",
+    store: "sqlite",
+  },
+  {
+    ...lostWrites,
+    name: "lost writes are not applied again",
+    from: `const isRunning = this.#state !== "idle";`,
+    to: `const isRunning = this.#state !== "running";`,
+    store: "redis-sentinel",
+  },
+];

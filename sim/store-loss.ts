@@ -1,0 +1,16 @@
+/** A change that a database had and lost. */
+export interface LostChange {
+  /** When the database made it, in true time. */
+  readonly at: number;
+  /** The keys that it wrote. `null` when they are unknown. */
+  readonly keys: readonly string[] | null;
+}
+
+/** Changes that a database had, acknowledged or not, and lacks from some time on. */
+export interface StoreLoss {
+  /** When the database went back, in true time. */
+  readonly since: number;
+  /** Whether the processes that wrote still run, and remember their last writes. */
+  readonly isRemembered: boolean;
+  readonly changes: readonly LostChange[];
+}

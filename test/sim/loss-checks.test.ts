@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runChecks } from "../../sim/checks/run-checks.ts";
+import { drawPlan } from "../../sim/plan.ts";
+import type { HistoryEntry } from "../../src/testing/simulation/index.ts";
+
+const drawn = drawPlan(1, 10);
+const plan = { ...drawn, guards: [], network: { drop: 0, duplicate: 0, slow: 0 } };
+const [service = ""] = plan.services;
+/** The bound of the view of a guard. */
+const boundMs = 15_000;
+
+/** A history with a loss, written by hand. Times are milliseconds since its beginning, and each call takes 10 ms. */
+class WrittenLoss {
+  readonly #history: HistoryEntry[] = [];
+  #calls = 0;
+
+  /** A user logs in and gets the refresh token r1 and the access token a1. */
+  constructor() {
+    const tokens = { session: "s", refresh: "r1", access: "a1", expiresAt: 300_000 };
+    this.call(0, "login", {}, { status: 200, ...tokens });
+  }
+
+  entry(at: number, kind: string, data: Readonly<Record<string, unknown>>): this {
+    this.#history.push({ at, process: "somewhere", kind, data });
+    return this;
+  }
+
+  call(at: number, operation: string, call: object, answer: object): this {
+    const id = ++this.#calls;
+    this.entry(at, "call", { id, operation, user: "ann", session: "s", ...call });
+    return this.entry(at + 10, "answer", { id, ...answer });
+  }
+
+  refresh(at: number, presented: string, successor: string | null, by = "owner"): this {
+    const answer = successor === null ? { status: 400 } : { status: 200, refresh: successor };
+    return this.call(at, "refresh", { by, presented }, answer);
+  }
+
+  logout(at: number): this {
+    return this.call(at, "logout", {}, { status: 204 });
+  }
+
+  verdict(at: number, status: string): this {
+    const guard = { guard: "guard", life: 1, maxRevocationAgeMs: boundMs, token: "a1" };
+    return this.call(at, "verdict", { ...guard, clockErrorMs: 0, startErrorMs: 0 }, { status });
+  }
+
+  /** The store goes back at a time, and has lost changes that it made at other times. */
+  loss(since: number, times: readonly number[], keys: readonly string[], isRemembered = true): this {
+    return this.entry(since, "writes lost", {
+      since,
+      isRemembered,
+      changes: times.map((at) => ({ at, keys })),
+    });
+  }
+
+  crash(at: number): this {
+    const fault = { number: 1, fault: "crash", target: service };
+    return this.entry(at, "fault", fault).entry(at + 5_000, "fault ended", fault);
+  }
+
+  /** The names of the checks that fail, each once. */
+  failures(): string[] {
+    const sorted = this.#history.toSorted((one, other) => one.at - other.at);
+    const violations = runChecks({ plan, history: sorted, startedAt: 0 });
+    return [...new Set(violations.map(({ check }) => check))];
+  }
+}
+
+const written = () => new WrittenLoss();
+const ofSession = ["holdfast:{session:s}"];
+const ofLog = ["holdfast:{store}", "holdfast:{store}:log"];
+
+test("a refresh that the store has lost may be done again, and the lost branch of the session is dead", () => {
+  const lost = () => written().refresh(1_000, "r1", "r2").loss(2_000, [1_005], ofSession);
+  assert.deepEqual(lost().refresh(3_000, "r1", "r3").refresh(4_000, "r3", "r4").failures(), []);
+  assert.deepEqual(lost().refresh(3_000, "r2", "r3").failures(), []);
+  const forked = lost().refresh(3_000, "r1", "r3").refresh(4_000, "r2", "r4");
+  assert.deepEqual(forked.failures(), ["one successor"]);
+});
+
+test("a loss of other writes excuses no second successor", () => {
+  const early = written().refresh(1_000, "r1", "r2").loss(2_000, [999, 1_011], ofSession);
+  assert.deepEqual(early.refresh(3_000, "r1", "r3").failures(), ["one successor"]);
+  const foreign = written().refresh(1_000, "r1", "r2").loss(2_000, [1_005], ["holdfast:{session:t}"]);
+  assert.deepEqual(foreign.refresh(3_000, "r1", "r3").failures(), ["one successor"]);
+  const later = written().refresh(1_000, "r1", "r2").refresh(3_000, "r1", "r3");
+  assert.deepEqual(later.loss(4_000, [1_005], ofSession).failures(), ["one successor"]);
+});
+
+test("a thief gets a successor only from a store that has lost that the token was replaced", () => {
+  const stolen = (since: number) =>
+    written()
+      .refresh(1_000, "r1", "r2")
+      .call(1_100, "acknowledge", { refresh: "r2" }, { status: 204 })
+      .loss(since, [1_105], ofSession)
+      .refresh(3_000, "r1", "r2", "thief");
+  assert.deepEqual(stolen(2_000).failures(), []);
+  assert.deepEqual(stolen(4_000).failures(), ["intruders get nothing"]);
+});
+
+test("a lost logout holds again when the services have had 15 seconds without a fault", () => {
+  const lost = () => written().logout(1_000).loss(2_000, [1_005], ofSession);
+  assert.deepEqual(lost().refresh(10_000, "r1", "r2", "keeper").failures(), []);
+  assert.deepEqual(lost().refresh(18_000, "r1", "r2", "keeper").failures(), ["intruders get nothing"]);
+  const disturbed = lost().entry(5_000, "fault", { number: 1, fault: "store stalls", target: null });
+  disturbed.entry(9_000, "fault ended", { number: 1 });
+  assert.deepEqual(disturbed.refresh(23_000, "r1", "r2", "keeper").failures(), []);
+  assert.deepEqual(disturbed.refresh(25_000, "r1", "r2", "keeper").failures(), ["intruders get nothing"]);
+});
+
+test("a lost logout stays lost when a service forgets it, or when no service remembers", () => {
+  const forgotten = written().logout(1_000).crash(1_500).loss(2_000, [1_005], ofSession);
+  assert.deepEqual(forgotten.refresh(90_000, "r1", "r2", "keeper").failures(), []);
+  const unknown = written().logout(1_000).loss(2_000, [1_005], ofSession, false);
+  assert.deepEqual(unknown.refresh(90_000, "r1", "r2", "keeper").failures(), []);
+});
+
+test("a guard refuses the token of a lost logout until the loss, and from its bound after the repair", () => {
+  const lost = (since: number) => written().logout(1_000).loss(since, [1_005], ofLog);
+  assert.deepEqual(lost(2_000).verdict(31_000, "valid").failures(), []);
+  assert.deepEqual(lost(2_000).verdict(33_000, "valid").failures(), ["revoked is refused"]);
+  assert.deepEqual(lost(20_000).verdict(17_000, "valid").failures(), ["revoked is refused"]);
+  // The entry of the log was kept, so that guards know it.
+  const keptEntry = written().logout(1_000).loss(2_000, [1_005], ofSession);
+  assert.deepEqual(keptEntry.verdict(17_000, "valid").failures(), ["revoked is refused"]);
+});
+
+test("a session whose login was lost is unavailable for ever, and others are not", () => {
+  const at = plan.faultyMs + 150_000;
+  const lost = (keys: readonly string[]) =>
+    written().loss(2_000, [5], keys).call(at, "refresh", { by: "owner", presented: "r1" }, { status: 503 });
+  assert.deepEqual(lost(ofSession).failures(), []);
+  assert.deepEqual(lost(["holdfast:{session:t}"]).failures(), ["recovery"]);
+});
+
+test("a lost change of a password is in force again after the repair", () => {
+  const login = { session: "s2", refresh: "r", access: "a", expiresAt: 300_000 };
+  const lost = (at: number, password: string, status: number) =>
+    written()
+      .call(100, "add user", { to: "p1" }, { status: 204 })
+      .call(1_000, "set password", { to: "p2" }, { status: 204 })
+      .loss(2_000, [1_005], ["holdfast:{users}"])
+      .call(at, "password login", { password }, { status, ...(status === 200 && login) })
+      .failures();
+  assert.deepEqual(lost(3_000, "p1", 200), []);
+  assert.deepEqual(lost(3_000, "p2", 401), []);
+  assert.deepEqual(lost(18_000, "p1", 200), ["a password decides"]);
+  assert.deepEqual(lost(18_000, "p2", 401), ["a password decides"]);
+});
