@@ -12,12 +12,6 @@ export const lossBugs: readonly PlantedBug[] = [
     to: `return { outcome: session === record ? "resumed" : "late", session: record };`,
   },
   {
-    ...rotation,
-    name: "both branches of a session go on",
-    from: `if (presentedDigest !== record.currentDigest) return { outcome: "forked", session: record };`,
-    to: "",
-  },
-  {
     room: "rotation",
     file: "issuer/sessions/presented-token.ts",
     name: "a token of a lost session is wrong",
