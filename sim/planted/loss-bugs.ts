@@ -1,6 +1,5 @@
 import type { PlantedBug } from "./planted-bug.ts";
 
-const lostWrites = { room: "stores", file: "stores/redis/lost-writes.ts" } as const;
 const rotation = { room: "rotation", file: "stores/refresh-rotation.ts", store: "sqlite" } as const;
 
 /** Bugs that show only when a database has lost acknowledged writes. */
@@ -18,12 +17,5 @@ export const lossBugs: readonly PlantedBug[] = [
     from: "if (times === null || times.expiresAt <= ctx.clock.now()) return;",
     to: "if (times === null || times.expiresAt > 0) return;",
     store: "sqlite",
-  },
-  {
-    ...lostWrites,
-    name: "lost writes are not applied again",
-    from: `const isRunning = this.#state !== "idle";`,
-    to: `const isRunning = this.#state !== "running";`,
-    store: "redis-sentinel",
   },
 ];
