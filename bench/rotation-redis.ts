@@ -1,6 +1,6 @@
 /**
- * Compares a rotation with the minimum that it needs: one GET with the same client library from the same server. Then
- * compares the processor time of the server with that of a transaction of the same reads and writes, and with that of a
+ * Compares a rotation with one GET with the same client library from the same server, and with a SET and a script that
+ * decide nothing. Then compares the processor time of the server with that of a transaction of the same reads and writes, and with that of a
  * script of them. Neither decides anything. The server syncs its file once a second, so the disk is not measured. Tokens and HTTP are left out.
  */
 import { readFileSync } from "node:fs";
@@ -80,9 +80,14 @@ async function serverCost() {
 
 try {
   const get = async () => await client.get("value");
+  const set = async () => await client.sendCommand(["SET", nextKey(), SESSION, "PX", LIFE]);
+  // The script needs all keys.
+  for (let i = 0; i < SESSIONS; i++) await set();
   report([
     await measure("rotation on Redis, one after the other", [
       inFlight(1, "GET", get),
+      inFlight(1, "SET of a session", set),
+      inFlight(1, "a script of the same reads and writes", script),
       inFlight(1, "rotate", rotateNext, 1.4),
     ]),
     await measure("rotation on Redis, 64 in flight", [

@@ -12,8 +12,8 @@ export const redisBugs: readonly PlantedBug[] = [
     ...redisSessions,
     file: "stores/redis/rotation-script.ts",
     name: "a lost answer is never forgiven on Redis",
-    from: "absolute, now + lostAnswerMs)",
-    to: "absolute, now)",
+    from: "lostAnswerMs, format('${luaFormat(\"lostAnswerEndsAt\")}', now + lostAnswerMs)",
+    to: "lostAnswerMs, format('${luaFormat(\"lostAnswerEndsAt\")}', now)",
   },
   {
     ...redisSessions,

@@ -26,9 +26,9 @@ const ARGUMENTS = 5;
  */
 export const rotateSessions: Script = defineWrite(`
 local call, sub, format = redis.call, string.sub, string.format
-local function save(key, session, life)
-  call('SET', key, session, 'PX', format('%d', math.max(1, life + ${EXPIRED_RETENTION_MS})))
-end
+local nowText = format('${luaFormat("rotatedAt")}', now)
+-- The sessions of an issuer have the same durations, so their texts are made once for all rotations of the call.
+local lostMs, lostText, lifeMs, newIdleAt, newIdleText, lifeText
 local function rotate(key, generation, presented, parts, lostAnswerMs, times)
   local v = redis.pcall('GET', key)
   if not v then return 'unknown', '' end
@@ -37,7 +37,7 @@ local function rotate(key, generation, presented, parts, lostAnswerMs, times)
   local form, stored, rotatedAt, idleMs, idle, absolute, lostAnswerEndsAt, arrived, previousArrived, rolled, ended, iat,
     streak, repeated, reasonLength, currentLength, previousLength, sealedLength = struct.unpack('${luaFields}', v)
   if form ~= '${SESSION_FORMAT}' then return 'other', '' end
-  local behind = stored - generation
+  local behind = stored == generation and 0 or stored - generation
   if ended ~= '${ZERO_TIME}' or now >= absolute + 0 then return 'ended', v end
   if now >= idle + 0 and (behind >= 0 or now >= sub(times, 27, 39) + 0) then return 'ended', v end
   -- A session that has not ended has no reason.
@@ -45,15 +45,24 @@ local function rotate(key, generation, presented, parts, lostAnswerMs, times)
   local sealedAt = previousAt + previousLength
   local factsAt = sealedAt + sealedLength
   if behind < 0 or behind == 0 and presented == sub(v, ${HEAD_LENGTH + 1}, previousAt - 1) then
-    local newIdle = math.min(now + idleMs, absolute + 0)
-    local head = format('${SESSION_FORMAT}${luaFormat("generation", "rotatedAt")}%s${luaFormat("idleExpiresAt")}%s${luaFormat("lostAnswerEndsAt")}',
-      generation + 1, now, idleMs, newIdle, absolute, now + lostAnswerMs)
-    local nowText = sub(head, ${luaSpan("rotatedAt")})
+    if lostAnswerMs ~= lostMs then
+      lostMs, lostText = lostAnswerMs, format('${luaFormat("lostAnswerEndsAt")}', now + lostAnswerMs)
+    end
+    if idleMs ~= lifeMs then
+      lifeMs, newIdleAt = idleMs, now + idleMs
+      newIdleText = format('${luaFormat("idleExpiresAt")}', newIdleAt)
+      lifeText = format('%d', idleMs + ${EXPIRED_RETENTION_MS})
+    end
+    local newIdle, life = newIdleText, lifeText
+    if newIdleAt > absolute + 0 then
+      newIdle, life = absolute, format('%d', absolute - now + ${EXPIRED_RETENTION_MS})
+    end
     if behind < 0 then arrived, rolled = nowText, nowText end
-    v = head .. '${ZERO_TIME}' .. (arrived == '${ZERO_TIME}' and nowText or arrived) .. rolled .. '${ZERO_TIME}'
+    v = format('${SESSION_FORMAT}${luaFormat("generation")}', generation + 1) .. nowText .. idleMs .. newIdle .. absolute
+      .. lostText .. '${ZERO_TIME}' .. (arrived == '${ZERO_TIME}' and nowText or arrived) .. rolled .. '${ZERO_TIME}'
       .. (now < iat * 1000 and iat or sub(nowText, 1, 10)) .. (repeated == '1' and streak or '0000') .. '000'
       .. parts .. sub(v, factsAt)
-    save(key, v, newIdle - now)
+    call('SET', key, v, 'PX', life)
     return behind < 0 and 'resumed' or 'rotated', v
   end
   if behind == 0 then return 'forked', v end
@@ -68,7 +77,7 @@ local function rotate(key, generation, presented, parts, lostAnswerMs, times)
         v = sub(v, ${luaSpan(null, "endedAt")})
           .. format('${luaFormat("issuedAtS", "wasRepeated")}', newIat, math.min(9999, streak + 1 - repeated), 1)
           .. sub(v, ${luaSpan("reasonLength", null)})
-        save(key, v, idle - now)
+        call('SET', key, v, 'PX', format('%d', idle - now + ${EXPIRED_RETENTION_MS}))
       end
       return 'repeated', v
     end

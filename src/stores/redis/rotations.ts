@@ -106,5 +106,7 @@ function rotationArguments(rotation: Rotation): string[] {
     sealedSuccessor,
   ].join("");
   const times = formatTime(conflictMs) + formatTime(issuedAt) + formatTime(expiresAt);
-  return [String(generation), presentedDigest, parts, String(lostAnswerMs), times];
+  // The script compares the generation with the stored text first, and as a number only if the texts differ.
+  const presented = generation < 0 ? String(generation) : formatPlace("generation", generation);
+  return [presented, presentedDigest, parts, String(lostAnswerMs), times];
 }

@@ -69,7 +69,7 @@ export class SqliteConnection {
     this.#size = this.#db.prepare(
       "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size",
     );
-    this.#reportCommit(0);
+    this.#reportCommit(0, this.#readSize());
   }
 
   prepare(sql: string): StatementSync {
@@ -191,7 +191,9 @@ export class SqliteConnection {
       failed?.reject(toStoreError(this.#options.description, error));
       return;
     }
+    let bytes: number | null;
     try {
+      bytes = this.#readSize();
       this.#commit.run();
       const { commitDelayMs = 0 } = this.#options;
       if (commitDelayMs > 0) blockThread(commitDelayMs);
@@ -201,19 +203,18 @@ export class SqliteConnection {
       return;
     }
     this.#committedAt = systemClock.monotonic();
-    this.#reportCommit(batch.length);
+    this.#reportCommit(batch.length, bytes);
     for (const effect of this.#effects.splice(0)) effect();
     for (const [index, { resolve }] of batch.entries()) resolve(results[index]);
   }
 
-  #reportCommit(commands: number): void {
-    const { onCommit } = this.#options;
-    if (onCommit === undefined) return;
-    try {
-      onCommit([commands, Number(this.#size.get()?.["bytes"])]);
-    } catch {
-      // The numbers are about a commit that has succeeded. A lock of another process must not fail it.
-    }
+  /** Within a transaction, the statement needs no lock of its own. `null` when nothing needs the size. */
+  #readSize(): number | null {
+    return this.#options.onCommit === undefined ? null : Number(this.#size.get()?.["bytes"]);
+  }
+
+  #reportCommit(commands: number, bytes: number | null): void {
+    if (bytes !== null) this.#options.onCommit?.([commands, bytes]);
   }
 
   #rollBack(): void {
