@@ -156,6 +156,8 @@ async function startService(
     const fetchApp = async (one: Request) => await app.fetch(one, bindings);
     const isOlder = pathname === "/auth/revocations" && plan.olderServices.includes(name);
     const response = await (isOlder ? answerAsOlderVersion(fetchApp, request) : fetchApp(request));
+    // An HTTP server adds it. It shows the clock of the service to the guards.
+    response.headers.set("date", new Date(clock.now()).toUTCString());
     // The answer to a client that has gone says nothing about the service.
     if (!request.signal.aborted) answer({ status: response.status });
     return response;

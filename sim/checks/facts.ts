@@ -38,6 +38,9 @@ export interface FaultTime {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+/** A guard knows the clock of a service from a response that is at most this old, while its key set can be fetched. */
+const READ_BEFORE_MS = 300_000;
+
 /** What a history says about tokens and sessions, whatever the services believed. */
 export class Facts {
   readonly operations: readonly RecordedOperation[];
@@ -50,6 +53,7 @@ export class Facts {
   readonly stops: readonly ClockStep[];
   readonly losses: Losses;
   readonly #faults: readonly FaultTime[];
+  readonly #services: readonly string[];
   /** Whether a request may arrive twice. The second change of a password ends the session of the first one. */
   readonly hasDuplicates: boolean;
   readonly #ends = new Map<string, End[]>();
@@ -88,6 +92,7 @@ export class Facts {
     this.stops = [...faultsOf(history, "freeze", "durationMs"), ...this.suspends];
     this.#faults = faultTimes(history);
     this.losses = new Losses({ history, plan }, this.#faults);
+    this.#services = plan.services;
     this.hasDuplicates =
       plan.network.duplicate > 0 || this.#faults.some(({ fault }) => fault === "lossy network");
     this.forged = new Set(
@@ -158,6 +163,21 @@ export class Facts {
   /** The times at which the guard decided on a token in the life of this call, in order. */
   decisionTimes(call: Readonly<Record<string, unknown>>): readonly number[] {
     return this.#decisions.get(`${String(call["guard"])} ${String(call["life"])}`) ?? [];
+  }
+
+  /**
+   * Whether the clock of a service was behind for some time until `at`. A guard in another process may have read it after
+   * `since`, or a little before, and then believes that its own clock was set back rightly.
+   */
+  isIssuerBehind(guard: unknown, since: number, at: number): boolean {
+    return this.clockSteps.some(
+      ({ process, ms, began, ended }) =>
+        this.#services.includes(process) &&
+        !this.#services.includes(String(guard)) &&
+        ms < 0 &&
+        began <= at &&
+        since - READ_BEFORE_MS < ended,
+    );
   }
 
   /** The time before which nothing could end the session. */

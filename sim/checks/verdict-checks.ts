@@ -49,10 +49,12 @@ export function clockAllowance(
       suspend.process === call["guard"] &&
       !hasBelievedSuspend(suspend, back, facts, call),
   );
+  const believed =
+    back === undefined || !facts.isIssuerBehind(call["guard"], back.began, began) ? 0 : -back.ms;
   // Until the step, the guard follows the drift of its clock, at most FOLLOWED_DRIFT_MS late.
   const drift =
     back === undefined ? 0 : FOLLOWED_DRIFT_MS + DRIFT * (began - back.began + 2 * STEP_ACCEPTED_AFTER_MS);
-  return Math.abs(startError) + small + drift + missed.reduce((sum, { ms }) => sum + ms, 0);
+  return Math.abs(startError) + small + drift + believed + missed.reduce((sum, { ms }) => sum + ms, 0);
 }
 
 /**

@@ -10,9 +10,10 @@ export interface ServerDate {
   /** The earliest and the latest time of the server when the response arrived, in epoch milliseconds. */
   readonly earliestMs: number;
   readonly latestMs: number;
-  /** Monotonic time of this process at that moment. */
+  /** Monotonic time of this process at the request, and at the arrival of the response. */
+  readonly sentAt: number;
   readonly arrivedAt: number;
-  /** Wall-clock time of this process at that moment, in epoch milliseconds. */
+  /** Wall-clock time of this process at the arrival, in epoch milliseconds. */
   readonly arrivedAtWallMs: number;
 }
 
@@ -65,5 +66,5 @@ export function reportServerDate(
   if (status !== 200 || Number.isNaN(date)) return;
   const arrivedAt = clock.monotonic();
   const latestMs = date + SECOND_MS + cachedForMs(headers) + (arrivedAt - sentAt);
-  onServerDate?.({ earliestMs: date, latestMs, arrivedAt, arrivedAtWallMs: clock.now() });
+  onServerDate?.({ earliestMs: date, latestMs, sentAt, arrivedAt, arrivedAtWallMs: clock.now() });
 }

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { readClock } from "../../src/core/clock.ts";
+import { ClockMonitor } from "../../src/guard/pipeline/clock-monitor.ts";
+import { reportServerDate, ServerClock } from "../../src/guard/server-date.ts";
 import { createGuard, jwks, type Guard } from "../../src/index.ts";
 import { createMint, FakeClock, type Mint } from "../../src/testing/index.ts";
 import { audience, issuer, makeFixture } from "./fixture.ts";
@@ -110,4 +113,32 @@ test("law 2, fault 34: a response from before a suspend does not confirm a clock
   assert.equal(await describe(guard, token), "invalid: expired");
   clock.setWall(clock.now() - 40 * SECOND);
   assert.equal(await describe(guard, token), "unavailable: clock_uncertain");
+});
+
+test("law 2, fault 34: a response that was on its way in a suspend does not confirm a clock that was set back", async () => {
+  const clock = new FakeClock();
+  const monitor = new ClockMonitor(clock, 5 * SECOND, () => {});
+  const serverClock = new ServerClock();
+  const context = { clock, onServerDate: serverClock.record };
+  const isConfirmed = () =>
+    monitor.isIssuedAfterStep(clock.now() / SECOND, { serverClock }, readClock(clock));
+  const observe = () => monitor.steppedMs(readClock(clock));
+  const respond = (sentAt: number, date: number) =>
+    reportServerDate(
+      context,
+      { status: 200, headers: new Headers({ date: new Date(date).toUTCString() }), json: {} },
+      sentAt,
+    );
+  const [sentAt, date] = [clock.monotonic(), clock.now()];
+  clock.suspend(MINUTE);
+  assert.equal(observe(), MINUTE);
+  await clock.advance(SECOND);
+  respond(sentAt, date);
+  await clock.advance(MINUTE);
+  assert.equal(observe(), 0, "the time after the suspend is believed");
+  clock.setWall(clock.now() - MINUTE);
+  assert.equal(observe(), -MINUTE);
+  assert.equal(isConfirmed(), false);
+  respond(clock.monotonic(), clock.now());
+  assert.equal(isConfirmed(), true, "a later response shows the time of the wall clock");
 });

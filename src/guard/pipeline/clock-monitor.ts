@@ -30,7 +30,7 @@ interface ClockStep {
 }
 
 /** What the monitor asks about an issuer. */
-export interface IssuerWithClock {
+interface IssuerWithClock {
   readonly serverClock: Pick<ServerClock, "last">;
 }
 
@@ -115,7 +115,7 @@ export class ClockMonitor {
     { ms, noticedAt }: ClockStep,
     now: Instant,
   ): "wall" | "before" | null {
-    if (last === null || last.arrivedAt <= this.#suspendedAt) return null;
+    if (last === null || last.sentAt <= this.#suspendedAt) return null;
     const elapsedMs = now.monotonic - last.arrivedAt;
     const slackMs = this.#toleranceMs + elapsedMs / DRIFT_DIVISOR;
     const [earliestMs, latestMs] = [last.earliestMs + elapsedMs, last.latestMs + elapsedMs];
@@ -124,7 +124,7 @@ export class ClockMonitor {
     if (isWall === isBefore) return null;
     if (isWall) return "wall";
     // The clock of the issuer may have been set back together with that of this machine.
-    return last.arrivedAt > noticedAt ? "before" : null;
+    return last.sentAt > noticedAt ? "before" : null;
   }
 
   /**
