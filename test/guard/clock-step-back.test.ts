@@ -59,6 +59,21 @@ test("law 2, fault 34: a step back revives no token that was issued and expired 
   }
 });
 
+test("law 1, fault 34: a small step ahead after a large step back refuses no token for a minute", async () => {
+  const { guard: makeGuard, mint, clock } = await makeFixture();
+  const guard = makeGuard();
+  clock.setWall(clock.now() - HOUR);
+  const iat = clock.now() / SECOND;
+  const token = mint.token({ iat, exp: iat + 300 });
+  assert.equal(await describe(guard, token), "unavailable: clock_uncertain");
+  clock.setWall(clock.now() + 6 * MINUTE);
+  for (let seconds = 0; seconds < 60; seconds++) {
+    assert.equal(await describe(guard, token), "unavailable: clock_uncertain", `after ${seconds} seconds`);
+    await clock.advance(SECOND);
+  }
+  assert.equal(await describe(guard, token), "invalid: expired");
+});
+
 test("fault 34: a token that was issued after the repeated time expires by the wall clock", async () => {
   const { guard: makeGuard, mint, clock } = await makeFixture();
   const guard = makeGuard();

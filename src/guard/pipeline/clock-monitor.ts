@@ -19,6 +19,8 @@ const DRIFT_DIVISOR = 1_000;
 interface ClockStep {
   /** Negative for a step back. */
   readonly ms: number;
+  /** How far the wall clock went ahead when it was behind already. 0 when it did not. */
+  readonly partlyAheadMs: number;
   /** Monotonic time when the guard noticed the step. */
   readonly noticedAt: number;
   /** The latest time before the step, in epoch milliseconds. */
@@ -89,7 +91,16 @@ export class ClockMonitor {
     const repeatedUntilMs = Math.min(latestBeforeMs, wall + MAX_REPEATED_MS);
     // A suspend in between does not bring the time back.
     const refutedBy = (ms < 0 && this.#step?.refutedBy) || new WeakSet();
-    this.#step = { ms, noticedAt: monotonic, latestBeforeMs, repeatedUntilMs, refutedBy };
+    const partlyAheadMs = ms < 0 ? Math.max(0, ms - beforeMs) : 0;
+    this.#step = { ms, partlyAheadMs, noticedAt: monotonic, latestBeforeMs, repeatedUntilMs, refutedBy };
+  }
+
+  /**
+   * How far the wall clock went ahead within the last minute, while it was behind the expected time. Without this step,
+   * the wall clock may be right.
+   */
+  partlyAheadMs(now: Instant): number {
+    return this.acceptedInMs(now) > 0 ? (this.#step?.partlyAheadMs ?? 0) : 0;
   }
 
   /** The wall-clock time without a step ahead. It makes nothing end too early. */

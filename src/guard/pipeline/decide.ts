@@ -117,7 +117,7 @@ function refuseByTimeOrRevocation(
 
 /**
  * Either time may be right after a clock step. The token is invalid only when both times refuse it, and its validity is
- * uncertain when one does. A token that was issued after the step may lie in the future of the old time.
+ * uncertain when one does. After a second step, the time before that step counts as well. A token that was issued after the step may lie in the future of the old time.
  */
 function refuseAfterClockStep(
   { clockMonitor, toleranceMs }: DecisionContext,
@@ -128,7 +128,10 @@ function refuseAfterClockStep(
 ): InvalidVerdict | UnavailableVerdict | null {
   clockMonitor.noteIssuedAt(claims.iat, guardedIssuer, now);
   const reasonBeforeStep = checkTime(claims, now.wall - stepMs, toleranceMs);
-  if (reason !== null && reasonBeforeStep !== null) return invalidVerdict(reason);
+  const earlierMs = now.wall - clockMonitor.partlyAheadMs(now);
+  if (reason !== null && reasonBeforeStep !== null && checkTime(claims, earlierMs, toleranceMs) !== null) {
+    return invalidVerdict(reason);
+  }
   const isRevived =
     reasonBeforeStep === "expired" &&
     guardedIssuer.isIssuedAfterStep?.(claims) !== true &&
