@@ -95,9 +95,11 @@ function isExcused(recorded: RecordedOperation, facts: Facts): boolean {
     (other) => other.operation === "rotate keys" && other.began < began && began < other.began + NEW_KEY_MS,
   );
   if (isNewKey && (answer?.["cause"] === "key_pending" || operation === "verify")) return true;
-  // A connection is closed for the same doubt about the clock, and the gateway answers 503. Neither tells the cause.
-  const isStepped = facts.clockSteps.some((step) => step.process === call["guard"] && step.began < began);
-  return isStepped && (operation === "close" || operation === "verify");
+  // A connection is closed, and a new token on it refused, for the same doubt about the clock. The gateway answers 503.
+  // None of them tells the cause.
+  const guard = operation === "renew" ? facts.guardOfSocket(call["socket"]) : call["guard"];
+  const isStepped = facts.clockSteps.some((step) => step.process === guard && step.began < began);
+  return isStepped && (operation === "close" || operation === "verify" || operation === "renew");
 }
 
 /** Whether an operation is about a session or a user that the store has lost. Both are unavailable then (fault 64). */

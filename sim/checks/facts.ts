@@ -54,6 +54,7 @@ export class Facts {
   readonly losses: Losses;
   readonly #faults: readonly FaultTime[];
   readonly #services: readonly string[];
+  readonly #guardsOfSockets: ReadonlyMap<unknown, unknown>;
   /** Whether a request may arrive twice. The second change of a password ends the session of the first one. */
   readonly hasDuplicates: boolean;
   readonly #ends = new Map<string, End[]>();
@@ -93,6 +94,8 @@ export class Facts {
     this.#faults = faultTimes(history);
     this.losses = new Losses({ history, plan }, this.#faults);
     this.#services = plan.services;
+    const ofSockets = history.filter(({ data }) => "socket" in data && "guard" in data);
+    this.#guardsOfSockets = new Map(ofSockets.map(({ data }) => [data["socket"], data["guard"]]));
     this.hasDuplicates =
       plan.network.duplicate > 0 || this.#faults.some(({ fault }) => fault === "lossy network");
     this.forged = new Set(
@@ -188,6 +191,16 @@ export class Facts {
   /** The faults that held at a time, or ended at most `ms` before it. */
   faultsBefore(at: number, ms: number): readonly FaultTime[] {
     return this.#faults.filter(({ began, ended }) => began <= at && at < ended + ms);
+  }
+
+  /** Whether a fault of something else than a client began between two times. */
+  hasFaultBegun(from: number, to: number): boolean {
+    return this.#faults.some(({ fault, began }) => !fault.startsWith("client") && from < began && began < to);
+  }
+
+  /** The guard that serves a connection. `undefined` when no server has recorded anything about it. */
+  guardOfSocket(socket: unknown): unknown {
+    return this.#guardsOfSockets.get(socket);
   }
 
   loginOf(session: string): RecordedOperation | undefined {

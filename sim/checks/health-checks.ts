@@ -40,7 +40,9 @@ export function checkHealth(facts: Facts): Violation[] {
           one.ended < probe.began &&
           matches(one, facts),
       );
-      const message = compare(name, probe, answers);
+      // Health tells of a fault before the first user meets it.
+      const isOutdated = facts.hasFaultBegun(probe.began - LATE_MS, probe.ended);
+      const message = compare(name, probe, answers, isOutdated);
       return message === null ? [] : [{ check, at: probe.ended, process: probe.process, message }];
     });
   });
@@ -50,6 +52,7 @@ function compare(
   name: string,
   probe: RecordedOperation,
   answers: readonly RecordedOperation[],
+  isOutdated: boolean,
 ): string | null {
   if (answers.length < MIN_ANSWERS) return null;
   const failed = answers.filter(({ answer }) => failures.has(answer?.["status"])).length;
@@ -58,7 +61,7 @@ function compare(
   if (failed === answers.length && health === "ok") {
     return `${service} called ${name} well after ${failed} answers had all failed`;
   }
-  if (failed === 0 && (health === "unavailable" || probe.answer?.["status"] === 503)) {
+  if (failed === 0 && !isOutdated && (health === "unavailable" || probe.answer?.["status"] === 503)) {
     return `${service} called ${name} ${String(health)} and ready ${String(probe.answer?.["status"])} although ${answers.length} answers had succeeded`;
   }
   return null;

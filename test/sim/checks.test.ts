@@ -294,3 +294,20 @@ test("an authority whose clock is ahead may refuse a token that has expired by t
   const without = { ...withAuthority, guards: [{ ...plannedGuard, hasAuthority: false }] };
   assert.deepEqual(refusedAt(105_000, 3_600_000).failures(without), wrongly);
 });
+
+test("a new token may be refused for doubt about the clock of its own server only", () => {
+  const at = plan.faultyMs + 200_000;
+  const stepOf = (target: string) =>
+    new WrittenHistory()
+      .entry(1_000, "fault", { number: 1, fault: "clock step", target, ms: 3_600_000 })
+      .entry(100_000, "fault ended", { number: 1, fault: "clock step" })
+      .entry(at - 1_000, "socket presented", { guard: "guard", life: 1, socket: "s1", token: "a1" })
+      .call(
+        at,
+        "renew",
+        { socket: "s1", token: "a1", isForeign: false },
+        { status: "temporarily_unavailable" },
+      );
+  assert.deepEqual(stepOf("guard").failures(), []);
+  assert.deepEqual(stepOf("service-1").failures(), ["recovery"]);
+});

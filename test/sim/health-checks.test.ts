@@ -38,6 +38,12 @@ class WrittenHealth {
     return this;
   }
 
+  stall(at: number): this {
+    const data = { number: at, fault: "store stalls", target: null, durationMs: 10_000 };
+    this.#history.push({ at, process: null, kind: "fault", data });
+    return this;
+  }
+
   /** The names of the checks that fail, each once. */
   failures(): string[] {
     const violations = runChecks({ plan, history: this.#history, startedAt: 0 });
@@ -75,4 +81,11 @@ test("the check notices that health is well while no token can be checked", () =
 test("the check notices that a service which works leaves the load balancer", () => {
   assert.deepEqual(working().health(3_000, 503, { ownTokens: "ok" }).failures(), ["health agrees"]);
   assert.deepEqual(working().health(3_000, 200, { ownTokens: "unavailable" }).failures(), ["health agrees"]);
+});
+
+test("health may tell of a fault that began after the last answer, and not of an old one", () => {
+  const told = { ownTokens: "unavailable" };
+  assert.deepEqual(working().stall(2_500).health(3_000, 200, told).failures(), []);
+  const before = new WrittenHealth().stall(500).verdict(11_000, "valid").verdict(12_000, "valid");
+  assert.deepEqual(before.health(13_000, 200, told).failures(), ["health agrees"]);
 });
