@@ -125,6 +125,18 @@ test("fault 42: a store whose thread ends rejects pending commands, and works ag
   assert.deepEqual(received, [1], "listeners stay subscribed");
 });
 
+test("fault 42: a subscription can end after the thread has ended, and the next one receives entries", async (t) => {
+  const { store, crash } = await openWithCrash(t);
+  await store.markers.claim("id", "a");
+  const unsubscribe = store.revocations.subscribe(() => {});
+  await crash();
+  unsubscribe();
+  const received: number[] = [];
+  store.revocations.subscribe((entries) => received.push(...entries.map(({ seq }) => seq)));
+  await store.revocations.append({ kind: "token", id: "t", issuer: ISSUER, until: Date.now() + 1e6 });
+  assert.deepEqual(received, [1]);
+});
+
 test("fault 42: a command that comes while the thread ends waits for the next thread", async (t) => {
   const file = fileOf(t);
   const posting = t.mock.method(Worker.prototype, "postMessage");

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import {
   createGuard,
   discovered,
+  introspection,
   jwks,
   staticKeys,
   tenants,
@@ -198,6 +199,39 @@ test("a wrong pattern or list of values is refused at creation", () => {
   for (const [pattern, values, message] of wrongPatterns) {
     assert.throws(() => tenants(pattern as string, values as never), { code: "invalid_option", message });
   }
+});
+
+test("fault 29: the authority confirms tokens of a new key for listed tenants until their shared keys can be fetched", async () => {
+  const { clock, mint, guard } = await setUp();
+  let isDown = false;
+  const respond = () => (isDown ? new Response(null, { status: 503 }) : Response.json(mint.jwks()));
+  const asked: string[] = [];
+  const authority = introspection({
+    url: "https://login.example/introspect",
+    clientId: "api",
+    clientSecret: "secret",
+    fetch: (_, init) => {
+      const token = new URLSearchParams(init.body as string).get("token") ?? "";
+      const active = !token.startsWith("holdfast-probe-");
+      if (active) asked.push(token);
+      return Response.json({ active });
+    },
+  });
+  const g = guard({
+    issuer: tenants(entra, { tid: ["t1", "t2"] }),
+    audience,
+    keys: jwks("https://login.example/keys", { fetch: respond }),
+    authority,
+  });
+  await g.ready();
+  isDown = true;
+  await clock.advance(60_000);
+  asked.length = 0;
+  const ofNewKey = (await createMint({ issuer: nameOf("t2"), audience, clock })).token();
+  const verdict = await g.validate(ofNewKey);
+  assert.ok(verdict.status === "valid" && verdict.basis === "authority", JSON.stringify(verdict));
+  assert.deepEqual(asked, [ofNewKey]);
+  await g.close();
 });
 
 test("a thousand listed tenants are accepted, and one more is refused", async () => {

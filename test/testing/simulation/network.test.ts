@@ -193,3 +193,35 @@ test("a server learns that its caller has gone, unless the message is lost", asy
     );
   }
 });
+
+test("a server does not learn of an abort or a crash of its caller after the answer has arrived", async () => {
+  for (const ending of ["abort", "crash"]) {
+    const { world, signals } = createSignalWorld();
+    const client = world.process("client", async ({ fetch, sleep }) => {
+      const controller = new AbortController();
+      assert.equal((await fetch("http://server.example/", { signal: controller.signal })).status, 200);
+      await sleep(100);
+      if (ending === "abort") controller.abort();
+    });
+    world.after(1_000, () => client.crash());
+    await world.run(5_000);
+    assert.deepEqual(
+      signals.map(({ aborted }) => aborted),
+      [false],
+      ending,
+    );
+  }
+});
+
+/** A world with a server that keeps the signal of each request. */
+function createSignalWorld(): { world: World; signals: AbortSignal[] } {
+  const world = new World({ seed: 1 });
+  const signals: AbortSignal[] = [];
+  world.process("server", ({ listen }) => {
+    listen("server.example", ({ signal }) => {
+      signals.push(signal);
+      return new Response("ok");
+    });
+  });
+  return { world, signals };
+}
