@@ -39,7 +39,7 @@ for (const [name, cases] of Object.entries(groups)) {
     assert.notEqual(Object.keys(cases).length, 0);
     for (const [title, run] of Object.entries(cases)) {
       const clock = new FakeClock();
-      await assert.rejects(run({ store: forgetfulStore(), clock, close: async () => {} }), undefined, title);
+      await assert.rejects(run({ store: forgetfulStore(), clock, close: async () => {} }), Error, title);
     }
   });
 }
@@ -50,7 +50,7 @@ test("law 12: every conformance test of a restart fails for a store that is empt
     const clock = new FakeClock();
     const store = memoryStore({ clock });
     const reopen = async () => await Promise.resolve(memoryStore({ clock }));
-    await assert.rejects(run({ store, clock, close: () => store.close(), reopen }), undefined, title);
+    await assert.rejects(run({ store, clock, close: () => store.close(), reopen }), Error, title);
   }
 });
 
@@ -58,6 +58,6 @@ test("every conformance test of snapshots fails for a storage that loads the sam
   assert.notEqual(Object.keys(snapshotsCases).length, 0);
   for (const [title, run] of Object.entries(snapshotsCases)) {
     const snapshots = { load: async () => await Promise.resolve("stale"), save: async () => {} };
-    await assert.rejects(run({ snapshots, close: () => {} }), undefined, title);
+    await assert.rejects(run({ snapshots, close: () => {} }), Error, title);
   }
 });

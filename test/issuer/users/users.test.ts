@@ -8,6 +8,7 @@ import {
   sendRequest,
   claimsOf,
   createFixture,
+  ISSUER_URL,
   settleOnClock,
   validateAtIssuer,
   type Fixture,
@@ -79,6 +80,30 @@ for (const [name, open] of stores) {
         }
         assert.equal((await issuer.login({ username: "ann", password: "old password" })).status, "denied");
         assert.equal((await issuer.login({ username: "ann", password: "new password" })).status, "ok");
+      });
+    });
+
+    test("a user's own password change is an audit event with the subject and the source", async () => {
+      await open(async (store, clock) => {
+        const { issuer } = withUsers(store, clock);
+        await issuer.users.add({ username: "ann", password: "old password" });
+        const tokens = await tokensOf(issuer, "old password");
+        const request = new Request(`${ISSUER_URL}/auth/password`, {
+          method: "POST",
+          headers: { "Content-Type": "application/json", ...bearerHeader(tokens) },
+          body: JSON.stringify({ current_password: "old password", new_password: "new password" }),
+        });
+        const changing = issuer.fetch(request, { source: "192.0.2.7" });
+        assert.equal((await settleOnClock(clock, changing)).status, 200);
+        const { subject } = (await issuer.users.get("ann")) ?? {};
+        const events = (await store.audit.recent(20)).toReversed();
+        assert.deepEqual(
+          events.slice(-2).map((event) => [event.kind, event.subject, event.source]),
+          [
+            ["password_changed", subject, "192.0.2.7"],
+            ["login", subject, "192.0.2.7"],
+          ],
+        );
       });
     });
 
