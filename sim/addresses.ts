@@ -17,3 +17,12 @@ export function healthHost(service: string): string {
 export function healthUrl(service: string): string {
   return `https://${healthHost(service)}/`;
 }
+
+/** The host name under which one process alone answers requests to the API. */
+export function ownApiHost(process: string): string {
+  return `${process}.api.sim`;
+}
+
+export function ownApiUrl(process: string): string {
+  return `https://${ownApiHost(process)}/`;
+}

@@ -1,6 +1,6 @@
 import type { Guard } from "../src/guard/types.ts";
 import type { ProcessContext, SimulatedProcess } from "../src/testing/simulation/index.ts";
-import { API_HOST } from "./addresses.ts";
+import { API_HOST, ownApiHost } from "./addresses.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 import type { GuardFacts } from "./sockets/server-socket.ts";
@@ -36,7 +36,7 @@ export function serveApi(parts: ApiParts): SocketHost {
   const { guard, plan, recorder, context } = parts;
   const facts = createFacts(parts);
   const sockets = new SocketHost({ ...parts, plan: plan.sockets, facts });
-  context.listen(API_HOST, async (request) => {
+  const handle = async (request: Request): Promise<Response> => {
     if (new URL(request.url).pathname === "/socket") return await sockets.handshake(request);
     const token = request.headers.get("authorization")?.slice("Bearer ".length) ?? "";
     const answer = recorder.call("verdict", { ...facts(), token: recorder.nameOf(token) });
@@ -49,6 +49,7 @@ export function serveApi(parts: ApiParts): SocketHost {
       ...(status === "valid" && { degraded: decision.degraded !== null, ageMs: decision.revocationAgeMs }),
     });
     return new Response(null, { status: statusCodes[status] });
-  });
+  };
+  for (const host of [API_HOST, ownApiHost(context.name)]) context.listen(host, handle);
   return sockets;
 }

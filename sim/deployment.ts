@@ -10,7 +10,7 @@ import { composeService, type Service } from "../src/server/service.ts";
 import { noGuardFile, type GuardFile } from "../src/server/guard-file.ts";
 import { readSettings, type Settings } from "../src/server/settings.ts";
 import { localFiles } from "../src/server/store/local-store.ts";
-import type { Snapshots } from "../src/stores/store.ts";
+import type { RevocationFeed, Snapshots } from "../src/stores/store.ts";
 import type { ProcessContext, SimulatedProcess, World } from "../src/testing/simulation/index.ts";
 import { API_URL, AUTH_HOST, AUTH_URL, AUTHORITY_HOST, healthHost } from "./addresses.ts";
 import { createFacts, serveApi, type ApiParts } from "./api.ts";
@@ -77,9 +77,9 @@ export function deploy(surroundings: Surroundings): Deployment {
     guards: plan.guards.map((planned) =>
       start(world, planned.name, async (process, context) => {
         const { name, maxRevocationAgeMs, degraded } = planned;
-        const guard = startGuard(planned, context);
+        const store = planned.readsStore ? await surroundings.database.connect(process, context) : null;
+        const guard = startGuard(planned, context, store?.revocations ?? logOverHttp(context));
         serve(name, { guard, bounds: { guard: name, maxRevocationAgeMs, degraded }, process, context });
-        await Promise.resolve();
       }),
     ),
     running,
@@ -177,22 +177,27 @@ async function beginSession({ issuer }: Service, request: Request): Promise<Resp
   return Response.json({ error: outcome.status }, { status: outcome.status === "unavailable" ? 503 : 401 });
 }
 
-function startGuard(planned: PlannedGuard, context: ProcessContext): Guard {
-  const { clock, random, entropy, fetch, life } = context;
+/** The revocation log of the services. */
+function logOverHttp({ fetch, clock, random }: ProcessContext): RevocationFeed {
+  return httpRevocations({
+    url: `${AUTH_URL}/auth/revocations`,
+    clientId: GUARD_CLIENT.id,
+    clientSecret: GUARD_CLIENT.secret,
+    fetch,
+    clock,
+    random,
+  });
+}
+
+function startGuard(planned: PlannedGuard, context: ProcessContext, revocations: RevocationFeed): Guard {
+  const { clock, random, entropy, fetch } = context;
   const { name, revocationPollMs, maxRevocationAgeMs, degraded, memoryTtlMs } = planned;
   return createGuard({
-    name: `${name} ${life}`,
+    name,
     issuer: AUTH_URL,
     audience: API_URL,
     keys: jwks(`${AUTH_URL}/.well-known/jwks.json`, { fetch, freshMs: 60_000, coolDownMs: 2_000 }),
-    revocations: httpRevocations({
-      url: `${AUTH_URL}/auth/revocations`,
-      clientId: GUARD_CLIENT.id,
-      clientSecret: GUARD_CLIENT.secret,
-      fetch,
-      clock,
-      random,
-    }),
+    revocations,
     ...(planned.hasAuthority && {
       authority: introspection({
         url: `https://${AUTHORITY_HOST}/introspect`,

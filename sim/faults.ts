@@ -19,6 +19,7 @@ const nothing: End = () => undefined;
 const authorityModes: readonly AuthorityMode[] = ["hang", "503", "html", "slow"];
 const clockSteps = [3_600_000, -3_600_000, 60_000, -60_000, 4_000, -4_000];
 const MAX_STALL_MS = 12_000;
+const RESTART_MS = 1_000;
 /** The clocks of cheap machines are wrong by up to this. */
 const MAX_DRIFT = 0.001;
 
@@ -66,6 +67,11 @@ function crash(power: boolean): Begin {
     process.crash({ power });
     return () => process.start();
   };
+}
+
+function restart(process: SimulatedProcess, world: World): void {
+  process.crash();
+  world.after(RESTART_MS, () => process.start());
 }
 
 /** Begins a fault of the servers of the database that loses no acknowledged write. `null` when it has no servers. */
@@ -116,6 +122,14 @@ const begins: Readonly<Record<FaultKind, Begin>> = {
     };
   },
   isolation: ({ target }, { world }) => world.network.isolate(target ?? ""),
+  "cut off": (fault, surroundings) => {
+    const { world, deployment } = surroundings;
+    const guard = targetOf(fault, surroundings);
+    const ends = deployment.services.map(({ name }) => world.network.cut(guard.name, name));
+    // The guard has to start with what it has saved.
+    if (fault.strength < 0.5) world.after(fault.durationMs / 2, () => restart(guard, world));
+    return () => ends.forEach((end) => end());
+  },
   "half-open": ({ target, strength }, { world }) =>
     strength < 0.5 ? world.network.cut(target ?? "", "*") : world.network.cut("*", target ?? ""),
   "lossy network": ({ strength }, { world }) =>
@@ -123,6 +137,10 @@ const begins: Readonly<Record<FaultKind, Begin>> = {
   "slow network": ({ strength }, { world }) => change(world.network.conditions, { slow: 0.5 * strength }),
   "store stalls": ({ strength }, { database }) =>
     change(database.conditions, { stallMs: MAX_STALL_MS * strength }),
+  // A database without deadlines of its own, whose packets get lost.
+  "store hangs": (fault, surroundings) =>
+    beginServerFault(fault, surroundings) ??
+    change(surroundings.database.conditions, { silent: fault.strength }),
   "store refuses": (fault, surroundings) =>
     beginServerFault(fault, surroundings) ??
     change(surroundings.database.conditions, { refused: fault.strength }),

@@ -3,7 +3,15 @@ import { mixSeed } from "../src/testing/simulation/history.ts";
 import { seededRandom } from "../src/testing/random.ts";
 import { Draw } from "./draw.ts";
 import { drawSockets, type PlannedSockets } from "./plan-sockets.ts";
-import { planFaults, planLosses, type PlannedFault } from "./planned-faults.ts";
+import {
+  addFaults,
+  drawFaults,
+  planFaults,
+  planLosses,
+  rareFaultKinds,
+  type FaultTargets,
+  type PlannedFault,
+} from "./planned-faults.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -28,6 +36,8 @@ export interface PlannedGuard {
   readonly degraded: DegradedMode;
   readonly hasAuthority: boolean;
   readonly hasSnapshots: boolean;
+  /** Whether it reads the revocation log from the store itself, and not from a service. */
+  readonly readsStore: boolean;
   readonly memoryTtlMs: number;
 }
 
@@ -69,6 +79,8 @@ export interface Plan {
   readonly proxies: number;
   /** They ask the services for their health. */
   readonly probers: number;
+  /** Whether the administrators mostly rotate keys, and often. */
+  readonly rotatesOften: boolean;
   /** The mean pause of a client between two actions. */
   readonly pauseMs: number;
   /** The replicas of each server of Redis, and how many of them confirm a write. `null` is the default of the store. */
@@ -83,12 +95,19 @@ export const TOLERANCE_MS = 5_000;
 /** The bound of the revocation view of the guard in a service, which is the default of the product. */
 export const SERVICE_VIEW_MS = 60_000;
 const QUIET_MS = 6 * MINUTE;
+/** The share of runs with each of the rare kinds of faults, and the mean pause between two of them. */
+const RARE_SHARE = 0.2;
+const RARE_PAUSE_MS = 2 * MINUTE;
 
 /** Draws a plan. Half of its choices are about which faults and parts exist at all (swarm testing). */
 export function drawPlan(seed: number, minutes: number): Plan {
   const draw = new Draw(seededRandom(mixSeed(seed, "plan")));
   const services = Array.from({ length: draw.pick([1, 2, 2, 2, 3]) }, (_, index) => `service-${index + 1}`);
-  const guards = Array.from({ length: draw.pick([0, 1, 1, 2]) }, (_, index) => drawGuard(draw, index));
+  const readsStore = new Draw(seededRandom(mixSeed(seed, "guards on the store"))).chance(RARE_SHARE);
+  const guards = Array.from({ length: draw.pick([0, 1, 1, 2]) }, (_, index) => ({
+    ...drawGuard(draw, index),
+    readsStore,
+  }));
   const lifetimes = drawLifetimes(draw);
   const faultyMs = minutes * MINUTE;
   const isCalm = draw.chance(0.2);
@@ -125,7 +144,8 @@ export function drawPlan(seed: number, minutes: number): Plan {
       duplicate: isCalm ? 0 : draw.pick([0, 0.005, 0.02]),
       slow: isCalm ? 0 : draw.pick([0, 0.01, 0.05]),
     },
-    faults: planFaults(draw, faultTargets),
+    faults: drawRareFaults(seed, faultTargets, planFaults(draw, faultTargets)),
+    rotatesOften: new Draw(seededRandom(mixSeed(seed, "rotations"))).chance(0.1),
   };
   // Under a clock that was set ahead, a cut-off without a number refuses later logins, too, as it always did.
   const hasClockSteps = plan.faults.some(({ kind }) => kind === "clock step");
@@ -148,12 +168,26 @@ function drawReplication(draw: Draw, mayLose: boolean): Plan["replication"] {
   ]);
 }
 
+/** Adds faults of the kinds that few runs have. */
+function drawRareFaults(
+  seed: number,
+  targets: FaultTargets,
+  others: readonly PlannedFault[],
+): readonly PlannedFault[] {
+  return rareFaultKinds.reduce((faults, kind) => {
+    const draw = new Draw(seededRandom(mixSeed(seed, kind)));
+    const isDrawn = draw.chance(RARE_SHARE) && (kind !== "cut off" || targets.guards.length > 0);
+    return isDrawn ? addFaults(faults, drawFaults(draw, [kind], targets, RARE_PAUSE_MS)) : faults;
+  }, others);
+}
+
 /** In a rolling update some services are of an older version, while all guards are of this one. */
 function drawOlder(draw: Draw, services: readonly string[]): string[] {
   return draw.chance(0.3) ? services.filter(() => draw.chance(0.6)) : [];
 }
 
-function drawGuard(draw: Draw, index: number): PlannedGuard {
+/** Draws the options of a guard. */
+export function drawGuard(draw: Draw, index: number): PlannedGuard {
   const hasAuthority = draw.chance(0.3);
   return {
     name: `guard-${index + 1}`,
@@ -163,6 +197,7 @@ function drawGuard(draw: Draw, index: number): PlannedGuard {
     hasAuthority,
     hasSnapshots: draw.chance(0.6),
     memoryTtlMs: draw.pick([10_000, 60_000, 300_000]),
+    readsStore: false,
   };
 }
 

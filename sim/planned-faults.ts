@@ -24,8 +24,11 @@ const faultKinds = [
   "client sleeps",
 ] as const;
 
+/** Kinds that few runs have. Each is drawn from numbers of its own, so that it changes nothing else about a seed. */
+export const rareFaultKinds = ["cut off", "store hangs"] as const;
+
 /** `store loses writes` is drawn by itself, because the checks allow more then. */
-export type FaultKind = (typeof faultKinds)[number] | "store loses writes";
+export type FaultKind = (typeof faultKinds)[number] | (typeof rareFaultKinds)[number] | "store loses writes";
 
 /** One fault of a run. */
 export interface PlannedFault {
@@ -71,12 +74,24 @@ const longestMs: Readonly<Record<FaultKind, number>> = {
   "client offline": 3 * MINUTE,
   "client sleeps": 30 * MINUTE,
   "store loses writes": 20 * SECOND,
+  "cut off": 4 * MINUTE,
+  "store hangs": 10 * SECOND,
 };
 
 /** Draws the faults of a run: which kinds exist, how often they come, and each fault with its number. */
 export function planFaults(draw: Draw, targets: FaultTargets): PlannedFault[] {
   const kinds = faultKinds.filter(() => draw.chance(0.5));
   const meanPauseMs = draw.pick([20, 45, 120]) * SECOND;
+  return drawFaults(draw, kinds, targets, meanPauseMs);
+}
+
+/** Draws faults of some kinds, in the order of their times. Their numbers begin at 1. */
+export function drawFaults(
+  draw: Draw,
+  kinds: readonly FaultKind[],
+  targets: FaultTargets,
+  meanPauseMs: number,
+): PlannedFault[] {
   const faults: PlannedFault[] = [];
   if (kinds.length === 0) return faults;
   for (let at = FIRST_MS; ;) {
@@ -100,6 +115,15 @@ export function planLosses(draw: Draw, targets: FaultTargets, firstNumber: numbe
   });
 }
 
+/** Adds faults behind those of a run, so that the others keep their numbers. */
+export function addFaults(
+  faults: readonly PlannedFault[],
+  added: readonly PlannedFault[],
+): readonly PlannedFault[] {
+  const last = faults.at(-1)?.number ?? 0;
+  return [...faults, ...added.map((fault, index) => ({ ...fault, number: last + index + 1 }))];
+}
+
 function drawDuration(draw: Draw, kind: FaultKind, { conflictMs }: FaultTargets): number {
   const ms = draw.number(0.02, 1) ** 2 * longestMs[kind];
   // A process that works on an old request after conflictMs makes a client look like a thief (docs/why/threat-model.md).
@@ -107,6 +131,7 @@ function drawDuration(draw: Draw, kind: FaultKind, { conflictMs }: FaultTargets)
 }
 
 function drawTarget(draw: Draw, kind: FaultKind, { services, guards }: FaultTargets): string | null {
+  if (kind === "cut off") return draw.pick(guards);
   if (/^(store|authority|client|lossy|slow)/.test(kind)) return null;
   return draw.pick([...services, ...guards]);
 }

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Violation } from "./checks/run-checks.ts";
+import type { ForcedPart } from "./forced-parts.ts";
 import { simulate, type SimulationOptions, type StoreKind } from "./simulate.ts";
 import { countRun, type RunCounts } from "./totals.ts";
 
@@ -18,6 +19,8 @@ export interface SeedRange {
   readonly count: number;
   readonly minutes: number;
   readonly store: StoreKind;
+  /** Parts that each run has whatever its seed draws. */
+  readonly forced: readonly ForcedPart[];
   /** No further seed begins after this many milliseconds. */
   readonly limitMs: number;
   /** The number of processes that simulate at the same time. With one, no other process is started. */
@@ -37,7 +40,7 @@ export async function runSeed(options: SimulationOptions): Promise<SeedResult> {
 
 /** Simulates the seeds. The results have the order of the seeds, whichever process is the first to finish. */
 export async function* runSeeds(range: SeedRange): AsyncGenerator<SeedResult> {
-  const { first, count, limitMs, jobs, minutes, store } = range;
+  const { first, count, limitMs, jobs, minutes, store, forced } = range;
   const startedAt = performance.now();
   const isLate = () => performance.now() - startedAt >= limitMs;
   if (jobs > 1) {
@@ -45,12 +48,12 @@ export async function* runSeeds(range: SeedRange): AsyncGenerator<SeedResult> {
     return;
   }
   for (let seed = first; seed < first + count && !isLate(); seed++) {
-    yield await runSeed({ seed, minutes, store });
+    yield await runSeed({ seed, minutes, store, forced });
   }
 }
 
 async function* runInProcesses(range: SeedRange, isLate: () => boolean): AsyncGenerator<SeedResult> {
-  const { first, count, jobs, minutes, store } = range;
+  const { first, count, jobs, minutes, store, forced } = range;
   const results = Array.from({ length: count }, () => Promise.withResolvers<SeedResult | null>());
   // The results behind a failure are never read.
   for (const { promise } of results) promise.catch(() => undefined);
@@ -60,7 +63,10 @@ async function* runInProcesses(range: SeedRange, isLate: () => boolean): AsyncGe
       const index = started++;
       const result = results[index];
       if (isLate()) result?.resolve(null);
-      else await ask(child, { seed: first + index, minutes, store }).then(result?.resolve, result?.reject);
+      else {
+        const options = { seed: first + index, minutes, store, forced };
+        await ask(child, options).then(result?.resolve, result?.reject);
+      }
     }
   };
   const children = Array.from({ length: Math.min(jobs, count) }, () =>

@@ -6,8 +6,10 @@
  * after so many seconds. `--jobs 4` simulates in four processes; the default is one less than the machine has cores, and at
  * least one. The exit code is 1 when something was violated.
  *
- * `--planted [--bug NAME]` plants bugs into the source, one after the other, and prints which seed and check notice each.
- * The exit code is 1 when a bug is not noticed. `--stop` ends a run at its first violation.
+ * `--planted [--bug NAME] [--seeds 20] [--minutes 10]` plants bugs into the source, one after the other, and prints which
+ * seed and check notice each. The exit code is 1 when a bug is not noticed. `--stop` ends a run at its first violation.
+ *
+ * `--force authority,people` gives each run these parts, whatever its seed draws. `forcedParts` lists them.
  *
  * `--store redis-cluster` simulates a database: `memory` (default), `sqlite`, `redis-single`, `redis-sentinel`
  * or `redis-cluster`.
@@ -16,6 +18,7 @@
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { forcedParts, type ForcedPart } from "./forced-parts.ts";
 import { runPlanted } from "./planted/run-planted.ts";
 import { runSeeds, type SeedResult } from "./run-seeds.ts";
 import { shrink } from "./shrink.ts";
@@ -25,9 +28,9 @@ import { Totals } from "./totals.ts";
 
 const { values: flags } = parseArgs({
   options: {
-    seeds: { type: "string", default: "10" },
+    seeds: { type: "string" },
     seed: { type: "string", default: "1" },
-    minutes: { type: "string", default: "30" },
+    minutes: { type: "string" },
     for: { type: "string" },
     jobs: { type: "string", default: String(Math.max(1, availableParallelism() - 1)) },
     replay: { type: "string" },
@@ -37,6 +40,7 @@ const { values: flags } = parseArgs({
     bug: { type: "string", default: "" },
     stop: { type: "boolean", default: false },
     store: { type: "string", default: "memory" },
+    force: { type: "string", default: "" },
   },
 });
 
@@ -45,10 +49,14 @@ const SHRINK_RUNS = 40;
 /** Violations that are shrunk. The same fault usually fails many seeds. */
 const MAX_SHRUNK = 3;
 
+/** The seeds of a run, and the simulated minutes of each. The table in docs/extend/testing.md is from those of planted bugs. */
+const defaults = flags.planted ? { seeds: 20, minutes: 10 } : { seeds: 10, minutes: 30 };
+
 function whole(name: "seeds" | "seed" | "minutes" | "for" | "jobs" | "replay"): number {
-  const value = Number(flags[name]);
+  const given = flags[name] ?? (name === "seeds" || name === "minutes" ? defaults[name] : undefined);
+  const value = Number(given);
   if (!Number.isSafeInteger(value) || value < 0)
-    throw new Error(`--${name} must be a whole number, not "${flags[name]}"`);
+    throw new Error(`--${name} must be a whole number, not "${given}"`);
   return value;
 }
 
@@ -58,12 +66,24 @@ function readStore(): StoreKind {
   throw new Error(`--store must be one of ${storeKinds.join(", ")}, not "${flags.store}"`);
 }
 
+function readForced(): ForcedPart[] {
+  return flags.force
+    .split(",")
+    .filter(Boolean)
+    .map((name) => {
+      const part = forcedParts.find((one) => one === name);
+      if (part !== undefined) return part;
+      throw new Error(`--force must name some of ${forcedParts.join(", ")}, not "${name}"`);
+    });
+}
+
 const minutes = whole("minutes");
 const store = readStore();
+const forced = readForced();
 
 async function replay(seed: number): Promise<boolean> {
   const without = new Set(flags.without.split(",").filter(Boolean).map(Number));
-  const result = await simulate({ seed, minutes, without, store });
+  const result = await simulate({ seed, minutes, without, store, forced });
   for (const line of timeLine(result, flags.all)) console.log(line);
   console.log(
     `\nseed ${seed}, hash ${result.hash}, ${result.steps} steps, ${result.violations.length} violations`,
@@ -81,10 +101,13 @@ async function report({ seed, violations, startedAt }: SeedResult, isShrunk: boo
       `seed ${seed}: ${check}, ${found.length} times, first at ${at} s in ${first.process}: ${first.message}`,
     );
     if (!isShrunk) continue;
-    const { faults, without, runs } = await shrink({ seed, minutes, store }, check, SHRINK_RUNS);
+    const { faults, without, runs } = await shrink({ seed, minutes, store, forced }, check, SHRINK_RUNS);
     console.log(`  needs ${faults.length === 0 ? "no fault" : faults.join(" · ")} (${runs} runs)`);
     const left = without.size === 0 ? "" : ` --without ${[...without].join(",")}`;
-    console.log(`  npm run simulate -- --store ${store} --minutes ${minutes} --replay ${seed}${left}`);
+    const parts = forced.length === 0 ? "" : ` --force "${forced.join(",")}"`;
+    console.log(
+      `  npm run simulate -- --store ${store} --minutes ${minutes}${parts} --replay ${seed}${left}`,
+    );
   }
 }
 
@@ -94,7 +117,7 @@ async function simulateSeeds(): Promise<boolean> {
   const limitMs = flags.for === undefined ? Infinity : whole("for") * 1_000;
   const [first, count, jobs] = [whole("seed"), whole("seeds"), whole("jobs")];
   let shrunk = 0;
-  for await (const result of runSeeds({ first, count, jobs, minutes, store, limitMs })) {
+  for await (const result of runSeeds({ first, count, jobs, minutes, store, forced, limitMs })) {
     totals.add(result.counts);
     if (result.violations.length === 0) continue;
     await report(result, !flags.stop && shrunk++ < MAX_SHRUNK);
@@ -108,10 +131,11 @@ async function simulateSeeds(): Promise<boolean> {
 function runPlantedBugs(): boolean {
   const limits = { first: whole("seed"), seeds: whole("seeds"), minutes };
   let [found, all] = [0, 0];
-  for (const { bug, found: how, seconds } of runPlanted(flags.bug, limits)) {
+  for (const { bug, found: how, problem, seconds } of runPlanted(flags.bug, limits)) {
     all++;
     if (how !== null) found++;
-    const result = how === null ? `NOT FOUND in ${limits.seeds} seeds` : `seed ${how.seed}: ${how.check}`;
+    const missed = `NOT FOUND in ${limits.seeds} seeds${problem === null ? "" : `: ${problem}`}`;
+    const result = how === null ? missed : `seed ${how.seed}: ${how.check}`;
     console.log(`${bug.room.padEnd(12)} ${bug.name.padEnd(60)} ${result} (${seconds.toFixed(0)} s)`);
   }
   console.log(`${found} of ${all} planted bugs found`);

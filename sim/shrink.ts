@@ -14,7 +14,7 @@ export interface ShrunkRun {
  * The other faults keep their numbers, times and strengths.
  */
 export async function shrink(
-  run: Pick<SimulationOptions, "seed" | "minutes" | "store">,
+  run: Pick<SimulationOptions, "seed" | "minutes" | "store" | "forced">,
   check: string,
   maxRuns: number,
 ): Promise<ShrunkRun> {

@@ -10,6 +10,7 @@ import type { ClientParts } from "./clients/session.ts";
 import { runChecks, type Violation } from "./checks/run-checks.ts";
 import { deploy } from "./deployment.ts";
 import { scheduleFaults } from "./faults.ts";
+import { forceParts, type ForcedPart } from "./forced-parts.ts";
 import { drawPlan, type Plan } from "./plan.ts";
 import { Recorder } from "./recorder.ts";
 import type { DeploymentKind } from "./redis/deployment.ts";
@@ -27,6 +28,8 @@ export interface SimulationOptions {
   readonly minutes: number;
   /** The numbers of the faults that are left out. */
   readonly without?: ReadonlySet<number>;
+  /** Parts that the run has whatever its seed draws. */
+  readonly forced?: readonly ForcedPart[];
   readonly trace?: boolean;
   /** The database. Default `memory`. */
   readonly store?: StoreKind;
@@ -51,8 +54,15 @@ export interface SimulationResult {
 
 /** Runs the services, guards and clients of a seed, and checks the history. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
-  const { seed, minutes, without = new Set<number>(), trace = false, store = "memory" } = options;
-  const plan = drawPlan(seed, minutes);
+  const {
+    seed,
+    minutes,
+    without = new Set<number>(),
+    trace = false,
+    store = "memory",
+    forced = [],
+  } = options;
+  const plan = forceParts(drawPlan(seed, minutes), forced);
   const world = new World({ seed, trace });
   const startedAt = world.now;
   const database = createDatabase(world, store, plan);
@@ -75,7 +85,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     await world.run(plan.quietMs);
     for (const [name, guard] of deployment.runningGuards) {
       const [issuer] = guard.status().issuers;
-      world.record("guard status", { guard: name, ageMs: issuer?.revocations?.ageMs ?? null });
+      const breaker = issuer?.authority?.breaker ?? null;
+      world.record("guard status", { guard: name, ageMs: issuer?.revocations?.ageMs ?? null, breaker });
     }
     for (const host of deployment.runningSockets.values()) host.recordStatus();
   } finally {

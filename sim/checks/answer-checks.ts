@@ -55,9 +55,9 @@ export function checkStatuses({ operations }: Facts): Violation[] {
   });
 }
 
-/** While no fault holds, every call succeeds, and no view of revocations is too old at the end. */
+/** While no fault holds, every call succeeds. At the end every guard has recovered. */
 export function checkRecovery(facts: Facts, run: RunHistory): Violation[] {
-  const { plan, history, startedAt } = run;
+  const { plan, startedAt } = run;
   const endsAt = startedAt + plan.faultyMs + plan.quietMs;
   const isCalm = calmTimes(run);
   const failures = facts.operations.flatMap((operation): Violation[] => {
@@ -75,15 +75,27 @@ export function checkRecovery(facts: Facts, run: RunHistory): Violation[] {
     const message = `a ${name} was ${what} although no fault held ${why}`.trim();
     return [{ check: "recovery", at: Number.isFinite(ended) ? ended : began, process, message }];
   });
+  return [...failures, ...checkGuardsAtEnd(run)];
+}
+
+/** At the end no view of revocations is too old, and no guard keeps from its authority. */
+function checkGuardsAtEnd({ plan, history }: RunHistory): Violation[] {
   const bounds = new Map(plan.guards.map(({ name, maxRevocationAgeMs }) => [name, maxRevocationAgeMs]));
-  const stale = history.flatMap(({ kind, at, data }): Violation[] => {
-    const age = data["ageMs"];
+  return history.flatMap(({ kind, at, data }): Violation[] => {
+    if (kind !== "guard status") return [];
     const name = data["guard"] as string;
-    if (kind !== "guard status" || typeof age !== "number" || age <= (bounds.get(name) ?? 60_000)) return [];
-    const message = `the revocation view of ${name} is ${Math.round(age)} ms old at the end`;
-    return [{ check: "recovery", at, process: name, message }];
+    const { ageMs } = data;
+    const breaker = (data["breaker"] ?? null) as string | null;
+    const violation = (message: string) => ({ check: "recovery", at, process: name, message });
+    const isStale = typeof ageMs === "number" && ageMs > (bounds.get(name) ?? 60_000);
+    const isCutOff = breaker !== null && breaker !== "closed";
+    return [
+      ...(isStale
+        ? [violation(`the revocation view of ${name} is ${Math.round(ageMs)} ms old at the end`)]
+        : []),
+      ...(isCutOff ? [violation(`the breaker of ${name} is ${breaker} at the end`)] : []),
+    ];
   });
-  return [...failures, ...stale];
 }
 
 /** Whether a part may fail although no fault holds, because nothing could have told it what it needs. */
@@ -143,7 +155,7 @@ function calmTimes({ plan, history, startedAt }: RunHistory): (at: number) => bo
 }
 
 /** A guard has the key after an unplanned rotation within this time. */
-const NEW_KEY_MS = 20_000;
+const NEW_KEY_MS = 10_000;
 
 /** A client gives up after three seconds. */
 const MAX_ANSWER_MS = 15_000;

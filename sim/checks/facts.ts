@@ -66,6 +66,11 @@ export class Facts {
 
   constructor({ history, plan }: Pick<RunHistory, "history" | "plan">) {
     this.operations = operationsOf(history);
+    const replaced = new Set(
+      this.operations
+        .filter(({ operation, answer }) => operation === "change password" && answer?.["status"] === 200)
+        .map(({ call }) => call["from"]),
+    );
     const tokens = new Map<string, IssuedToken>();
     for (const operation of this.operations) {
       const { answer, call, ended } = operation;
@@ -77,7 +82,9 @@ export class Facts {
           receivedAt: ended,
         });
       }
-      this.#addEnd(operation);
+      // Of two changes of one password, the one that is not confirmed has changed nothing.
+      const isLoser = replaced.has(call["from"]) && answer?.["status"] !== 200;
+      if (operation.operation !== "change password" || !isLoser) this.#addEnd(operation);
       if (decisions.has(operation.operation) && answer !== null) {
         const place = `${String(call["guard"])} ${String(call["life"])}`;
         add(this.#decisions, place, ended);

@@ -31,7 +31,8 @@ export function checkHealth(facts: Facts): Violation[] {
         process === service && began < probe.ended && probe.began - LATE_MS < ended,
     );
     if (isStopped) return [];
-    return Object.entries(outcomes).flatMap(([name, matches]): Violation[] => {
+    const violation = (message: string) => ({ check, at: probe.ended, process: probe.process, message });
+    const compared = Object.entries(outcomes).flatMap(([name, matches]): Violation[] => {
       const answers = operations.filter(
         (one) =>
           (one.call["service"] ?? one.call["guard"]) === service &&
@@ -43,9 +44,20 @@ export function checkHealth(facts: Facts): Violation[] {
       // Health tells of a fault before the first user meets it.
       const isOutdated = facts.hasFaultBegun(probe.began - LATE_MS, probe.ended);
       const message = compare(name, probe, answers, isOutdated);
-      return message === null ? [] : [{ check, at: probe.ended, process: probe.process, message }];
+      return message === null ? [] : [violation(message)];
     });
+    return [...compared, ...(isWellWithoutStore(probe, facts) ? [violation(WELL_WITHOUT_STORE)] : [])];
   });
+}
+
+const WELL_WITHOUT_STORE = "a service called refreshes well although its store was down";
+
+/** Whether a service calls refreshes well although its store has been down for longer than health may be late. */
+function isWellWithoutStore({ answer, began, ended }: RecordedOperation, facts: Facts): boolean {
+  if (answer?.["refresh"] !== "ok") return false;
+  const crashes = facts.faultsBefore(ended, LATE_MS).filter(({ fault }) => fault === "store crashes");
+  // The end of one crash ends another one that overlaps it.
+  return crashes.length === 1 && crashes.every((one) => one.began + LATE_MS < began && ended < one.ended);
 }
 
 function compare(

@@ -1,4 +1,4 @@
-import type { Facts } from "./facts.ts";
+import type { Facts, FaultTime } from "./facts.ts";
 import type { RunHistory } from "./run-history.ts";
 import { socketsOf, type SocketRecord, type SocketToken } from "./socket-history.ts";
 import { checkSocketLimits } from "./socket-limits.ts";
@@ -15,6 +15,8 @@ const RECOVERY_MS = 120_000;
 /** A token that lives shorter on its connection may end before the next sweep announces that. */
 const SHORT_TOKEN_MS = 6_000;
 const MARGIN_MS = 1_000;
+/** After an outage the breaker of an authority stays open for this long at most, until the next question about a token. */
+const AFTER_EFFECT_MS = 30_000;
 
 type SocketCheck = (socket: SocketRecord, facts: Facts, run: RunHistory) => string | null;
 
@@ -85,15 +87,28 @@ const spared: SocketCheck = ({ guard, close, tokens }, facts, { plan }) => {
   const last = facts.tokens.get(tokens.at(-1)?.token ?? "");
   // A token that could not be replaced in time has expired.
   if (last === undefined || last.expiresAt < close.began + MARGIN_MS) return null;
+  const isStale = Number(close.call["viewAgeMs"]) > Number(close.call["maxRevocationAgeMs"]);
+  if (isStale || hasNetworkFaults(plan.network)) return null;
   if (facts.clockSteps.some(({ process, began }) => process === guard && began < close.began)) return null;
-  const isDeny = plan.guards.some(({ name, degraded }) => name === guard && degraded === "deny");
-  const explained = facts.faultsBefore(close.began, RECOVERY_MS).some(({ fault, began }) => {
-    if (fault !== "authority fails") return !fault.startsWith("client");
-    return isDeny && close.began - began > plan.sockets.unconfirmedMs - MARGIN_MS;
-  });
-  if (explained || hasNetworkFaults(plan.network)) return null;
-  return "a connection was closed for an outage that it has to survive";
+  const faults = facts.faultsBefore(close.began, RECOVERY_MS);
+  // The guard has stood still, so its view was too old a moment ago, or it is not sure of the time.
+  if (faults.some(({ fault, process }) => process === guard && stopping.has(fault))) return null;
+  const others = faults.filter(({ fault }) => !fault.startsWith("client"));
+  const since = close.began - plan.sockets.unconfirmedMs + MARGIN_MS;
+  return heldThroughout(others, since, close.began)
+    ? null
+    : "a connection was closed for an outage that it has to survive";
 };
+
+/** Whether at each moment between two times a fault held, or its effects lasted. */
+function heldThroughout(faults: readonly FaultTime[], from: number, to: number): boolean {
+  let heldUntil = from;
+  for (const { began, ended } of faults.toSorted((one, other) => one.began - other.began))
+    if (began <= heldUntil) heldUntil = Math.max(heldUntil, ended + AFTER_EFFECT_MS);
+  return heldUntil >= to;
+}
+
+const stopping: ReadonlySet<string> = new Set(["freeze", "suspend"]);
 
 function hasNetworkFaults({ drop, duplicate, slow }: RunHistory["plan"]["network"]): boolean {
   return drop + duplicate + slow > 0;

@@ -1,3 +1,4 @@
+import type { ForcedPart } from "../forced-parts.ts";
 import type { StoreKind } from "../simulate.ts";
 
 /** A bug that can be planted: one change of one file, which the checks must notice. */
@@ -21,4 +22,6 @@ export interface PlantedBug {
   readonly to: string;
   /** The database in which the bug shows. Default `memory`. */
   readonly store?: StoreKind;
+  /** The parts that its runs have whatever their seeds draw, because the bug shows in few others. Default none. */
+  readonly forced?: readonly ForcedPart[];
 }

@@ -8,6 +8,8 @@ export interface PlantedResult {
   readonly bug: PlantedBug;
   /** The seed that found it, and the check. `null` when none did. */
   readonly found: { readonly seed: number; readonly check: string } | null;
+  /** Why the runs ended before all seeds were tried. `null` when they did not. */
+  readonly problem: string | null;
   readonly seconds: number;
 }
 
@@ -15,34 +17,48 @@ const hooks = fileURLToPath(new URL("hooks.ts", import.meta.url));
 const program = fileURLToPath(new URL("../run.ts", import.meta.url));
 const RUN_LIMIT_MS = 600_000;
 
+/** How to simulate a planted bug. */
+export interface PlantedRun {
+  readonly first: number;
+  readonly seeds: number;
+  readonly minutes: number;
+  /** The real time after which a bug counts as not found, milliseconds. Default 10 minutes. */
+  readonly limitMs?: number;
+}
+
 /** Plants each bug whose name or room contains `filter`, and simulates until a check notices it, at most `seeds` seeds. */
-export function* runPlanted(
-  filter: string,
-  { first, seeds, minutes }: { readonly first: number; readonly seeds: number; readonly minutes: number },
-): Generator<PlantedResult> {
+export function* runPlanted(filter: string, run: PlantedRun): Generator<PlantedResult> {
   for (const bug of plantedBugs) {
-    if (!bug.name.includes(filter) && bug.room !== filter) continue;
-    const startedAt = performance.now();
-    const options = [
-      "--stop",
-      "--seed",
-      String(first),
-      "--seeds",
-      String(seeds),
-      "--minutes",
-      String(minutes),
-      "--store",
-      bug.store ?? "memory",
-    ];
-    const { stdout, stderr, status } = spawnSync(
-      process.execPath,
-      ["--no-warnings", "--import", hooks, program, ...options],
-      { encoding: "utf8", timeout: RUN_LIMIT_MS, env: { ...process.env, SIMULATION_BUG: bug.name } },
-    );
-    const [, seed, check = ""] = /^seed (\d+): ([^,]+),/m.exec(stdout) ?? [];
-    if (status !== 0 && seed === undefined)
-      throw new Error(`${bug.name}: the simulation failed: ${stderr || stdout}`);
-    const seconds = (performance.now() - startedAt) / 1_000;
-    yield { bug, found: seed === undefined ? null : { seed: Number(seed), check }, seconds };
+    if (bug.name.includes(filter) || bug.room === filter) yield simulateBug(bug, run);
   }
+}
+
+function simulateBug(
+  bug: PlantedBug,
+  { first, seeds, minutes, limitMs = RUN_LIMIT_MS }: PlantedRun,
+): PlantedResult {
+  const startedAt = performance.now();
+  const options = {
+    seed: first,
+    seeds,
+    minutes,
+    store: bug.store ?? "memory",
+    force: (bug.forced ?? []).join(","),
+  };
+  const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const { stdout, stderr, status, signal } = spawnSync(
+    process.execPath,
+    ["--no-warnings", "--import", hooks, program, "--stop", ...flags],
+    { encoding: "utf8", timeout: limitMs, env: { ...process.env, SIMULATION_BUG: bug.name } },
+  );
+  const [, seed, check = ""] = /^seed (\d+): ([^,]+),/m.exec(stdout) ?? [];
+  const seconds = (performance.now() - startedAt) / 1_000;
+  if (seed !== undefined) return { bug, found: { seed: Number(seed), check }, problem: null, seconds };
+  const problem =
+    signal !== null
+      ? `the runs took longer than ${limitMs / 1_000} s`
+      : status === 0
+        ? null
+        : `the simulation failed: ${stderr || stdout}`;
+  return { bug, found: null, problem, seconds };
 }

@@ -7,6 +7,7 @@ export const userBugs: readonly PlantedBug[] = [
   {
     ...users,
     name: "the loser of two password changes gets a session",
+    forced: ["people"],
     from: "return stored?.mac === changed.mac ? { ...changed, ...lifetimesOf(session) } : null;",
     to: "return stored === null ? null : { ...changed, ...lifetimesOf(session) };",
   },
@@ -19,6 +20,7 @@ export const userBugs: readonly PlantedBug[] = [
   {
     ...users,
     name: "two changes of one password are confirmed",
+    forced: ["people"],
     from: `if ((await ctx.store.users.replace(changed, user.mac)) === "replaced") return changed;`,
     to: "if ((await ctx.store.users.replace(changed, user.mac)) !== undefined) return changed;",
   },
@@ -47,6 +49,7 @@ export const userBugs: readonly PlantedBug[] = [
     room: "stores",
     file: "stores/sqlite/sessions.ts",
     name: "a login outlives the new password of its user",
+    forced: ["people"],
     from: "const cutoff = rows.cutoff(session.subject);",
     to: "const cutoff = rows.cutoff(`not ${session.subject}`);",
   },

@@ -4,6 +4,7 @@ import type { PlantedBug } from "./planted-bug.ts";
 export const versionBugs: readonly PlantedBug[] = [
   {
     room: "revocations",
+    forced: ["older services"],
     file: "guard/revocations/http-feed-schema.ts",
     name: "a log without pages is malformed",
     from: "const { position, entries, next = null } = value;",
@@ -11,6 +12,7 @@ export const versionBugs: readonly PlantedBug[] = [
   },
   {
     room: "revocations",
+    forced: ["older services"],
     file: "core/subject-cutoff.ts",
     name: "a cut-off without a number holds for nobody",
     from: "if (iat <= before) return true;",

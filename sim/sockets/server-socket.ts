@@ -5,6 +5,15 @@ import type { SocketEnd, SocketMessage } from "./simulated-socket.ts";
 /** What the history says about the guard of a socket at each of its operations. */
 export type GuardFacts = () => Readonly<Record<string, unknown>>;
 
+/** The parts of the server that a socket uses. */
+interface ServerParts {
+  readonly recorder: Recorder;
+  readonly facts: GuardFacts;
+  /** The age of the guard's view of revocations, milliseconds. */
+  readonly viewAgeMs: () => number;
+  readonly canPause: boolean;
+}
+
 /** Each waiting message counts for this size in addition to its own (docs/connections.md). */
 const MESSAGE_OVERHEAD_BYTES = 1_024;
 
@@ -27,6 +36,7 @@ export class ServerSocket implements SocketTransport {
   readonly #end: SocketEnd;
   readonly #recorder: Recorder;
   readonly #facts: GuardFacts;
+  readonly #viewAgeMs: ServerParts["viewAgeMs"];
   #handle: ConnectionHandle | null = null;
   /** The name of the token that the peer has presented last. */
   #presented: string | null;
@@ -39,13 +49,14 @@ export class ServerSocket implements SocketTransport {
   /** `token` is that of the handshake, and `null` when the first message brings it. */
   constructor(
     { name, end }: { readonly name: string; readonly end: SocketEnd },
-    parts: { readonly recorder: Recorder; readonly facts: GuardFacts; readonly canPause: boolean },
+    parts: ServerParts,
     token: string | null,
   ) {
     this.name = name;
     this.#end = end;
     this.#recorder = parts.recorder;
     this.#facts = parts.facts;
+    this.#viewAgeMs = parts.viewAgeMs;
     if (token === null) this.#record("socket expected");
     this.#presented = token === null ? null : parts.recorder.nameOf(token);
     if (!parts.canPause) return;
@@ -81,10 +92,9 @@ export class ServerSocket implements SocketTransport {
   close(code: number, _reason: string): void {
     const [status, reason] = closings[code] ?? ["unknown", String(code)];
     const presented = this.#token === null ? { token: this.#presented } : {};
-    this.#recorder.call("close", { ...this.#facts(), ...this.#state(), ...presented, code })({
-      status,
-      reason,
-    });
+    const viewAgeMs = Math.round(this.#viewAgeMs());
+    const call = { ...this.#facts(), ...this.#state(), ...presented, code, viewAgeMs };
+    this.#recorder.call("close", call)({ status, reason });
     this.#isOver = true;
     this.#end.close(code);
   }

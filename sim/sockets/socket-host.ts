@@ -71,9 +71,11 @@ export class SocketHost {
     token: string | null,
     connect: (socket: ServerSocket) => ReturnType<Connections["open"]>,
   ): Response {
-    const { sockets, process, recorder, facts, plan } = this.#parts;
+    const { sockets, process, recorder, facts, plan, guard } = this.#parts;
     const offered = sockets.offer(process);
-    const socket = new ServerSocket(offered, { recorder, facts, canPause: plan.canPause }, token);
+    const viewAgeMs = () => guard.status().issuers[0]?.revocations?.ageMs ?? 0;
+    const parts = { recorder, facts, viewAgeMs, canPause: plan.canPause };
+    const socket = new ServerSocket(offered, parts, token);
     this.#open.add(socket);
     socket.connect(connect(socket));
     return new Response(null, { status: 200, headers: { "x-socket": offered.name } });

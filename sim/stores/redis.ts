@@ -31,7 +31,7 @@ const NEWS_MS = [5, 400] as const;
 export class SimulatedRedis {
   readonly name: string;
   /** `stallMs` is how much longer a message takes at most. It can be changed while the world runs. */
-  readonly conditions: StoreConditions = { stallMs: 0, refused: 0, lostAnswers: 0 };
+  readonly conditions: StoreConditions = { stallMs: 0, refused: 0, lostAnswers: 0, silent: 0 };
   readonly deployment: RedisDeployment;
   /** The faults that its servers can have. */
   readonly faults: readonly StoreFault[];

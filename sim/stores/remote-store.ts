@@ -15,7 +15,7 @@ const parts = ["users", "sessions", "keys", "revocations", "audit", "markers", "
 /** Puts a store behind a network: every command takes time, and can be refused or lose its answer. */
 export class RemoteStore implements SimulatedDatabase {
   readonly name: string;
-  readonly conditions: StoreConditions = { stallMs: 0, refused: 0, lostAnswers: 0 };
+  readonly conditions: StoreConditions = { stallMs: 0, refused: 0, lostAnswers: 0, silent: 0 };
   readonly #world: World;
   readonly #store: Store;
   /** The entries that the command which happens now has appended. */
@@ -113,10 +113,10 @@ export class RemoteStore implements SimulatedDatabase {
     { epoch, seq, chain }: LogPosition,
   ): Promise<RevocationTail | null> {
     const end = this.#end;
-    const { stallMs, refused, lostAnswers } = this.conditions;
+    const { stallMs, refused, lostAnswers, silent } = this.conditions;
     const isAtEnd =
       end?.entries === this.#entries && end.seq === seq && end.chain === chain && end.epoch === epoch;
-    if (!isAtEnd || !this.#isUp || stallMs + refused + lostAnswers > 0) return null;
+    if (!isAtEnd || !this.#isUp || stallMs + refused + lostAnswers + silent > 0) return null;
     return await new Promise((resolve) => {
       const answer = () => resolve({ status: "ok", entries: [] });
       if (context.isAlive) this.#world.plan(2 * this.#wayMs(), process, "store answer", answer);
@@ -146,6 +146,8 @@ export class RemoteStore implements SimulatedDatabase {
         if (context.isAlive) world.plan(ms, process, "store answer", settle);
       };
       const perform = async () => {
+        const isSilent = this.conditions.silent > 0 && random() < this.conditions.silent;
+        if (isSilent && random() < 0.5) return;
         if (!this.#isUp || life !== this.#life) return answer(0, () => reject(unavailable("is down")));
         if (this.conditions.refused > 0 && random() < this.conditions.refused) {
           return answer(this.#wayMs(), () => reject(unavailable("refuses commands")));
@@ -162,6 +164,7 @@ export class RemoteStore implements SimulatedDatabase {
           settle = () => reject(error);
         }
         const entries = this.#appended;
+        if (isSilent) return;
         const isLost = this.conditions.lostAnswers > 0 && random() < this.conditions.lostAnswers;
         answer(this.#wayMs(), () => {
           if (isLost || life !== this.#life) reject(unavailable("lost the answer"));

@@ -10,6 +10,8 @@ export interface StoreConditions {
   refused: number;
   /** The share of commands that happen although their caller gets an error. */
   lostAnswers: number;
+  /** The share of commands that never get an answer. Half of them happen. */
+  silent: number;
 }
 
 /** A database of the simulated service. It survives every crash of the processes that use it. */

@@ -19,7 +19,7 @@ const MEMORY_FOLDER = "/dev/shm";
 /** SQLite as the database of a simulated service, whose processes share one machine. */
 export class SimulatedSqlite implements SimulatedDatabase {
   readonly name = "sqlite";
-  readonly conditions: StoreConditions = { stallMs: 0, refused: 0, lostAnswers: 0 };
+  readonly conditions: StoreConditions = { stallMs: 0, refused: 0, lostAnswers: 0, silent: 0 };
   readonly faults: readonly StoreFault[];
   readonly #world: World;
   readonly #disk: SimulatedDisk;

@@ -15,6 +15,7 @@ const plannedGuard: PlannedGuard = {
   degraded: "deny",
   hasAuthority: false,
   hasSnapshots: false,
+  readsStore: false,
   memoryTtlMs: 60_000,
 };
 
@@ -178,6 +179,15 @@ const wrong: readonly [check: string, what: string, written: WrittenHistory][] =
     "recovery",
     "a view is too old at the end",
     new WrittenHistory().entry(plan.faultyMs, "guard status", { guard: "service-1", ageMs: 61_000 }),
+  ],
+  [
+    "recovery",
+    "a breaker is open at the end",
+    new WrittenHistory().entry(plan.faultyMs, "guard status", {
+      guard: "guard-1",
+      ageMs: 0,
+      breaker: "open",
+    }),
   ],
   [
     "no uncaught error",

@@ -32,7 +32,15 @@ class WrittenHealth {
   }
 
   freeze(at: number, ms: number): this {
-    const data = { number: at, fault: "freeze", target: "service-1", durationMs: ms };
+    return this.#fault(at, ms, "freeze", "service-1");
+  }
+
+  crashStore(at: number, ms: number): this {
+    return this.#fault(at, ms, "store crashes", null);
+  }
+
+  #fault(at: number, ms: number, fault: string, target: string | null): this {
+    const data = { number: at, fault, target, durationMs: ms };
     this.#history.push({ at, process: null, kind: "fault", data });
     this.#history.push({ at: at + ms, process: null, kind: "fault ended", data });
     return this;
@@ -88,4 +96,12 @@ test("health may tell of a fault that began after the last answer, and not of an
   assert.deepEqual(working().stall(2_500).health(3_000, 200, told).failures(), []);
   const before = new WrittenHealth().stall(500).verdict(11_000, "valid").verdict(12_000, "valid");
   assert.deepEqual(before.health(13_000, 200, told).failures(), ["health agrees"]);
+});
+
+test("the check notices that a service calls refreshes well while its store is down", () => {
+  const down = () => new WrittenHealth().crashStore(1_000, 10_000);
+  assert.deepEqual(down().health(5_000, 200, { refresh: "ok" }).failures(), ["health agrees"]);
+  assert.deepEqual(down().health(5_000, 200, { refresh: "unavailable" }).failures(), []);
+  assert.deepEqual(down().health(3_500, 200, { refresh: "ok" }).failures(), [], "health may be late");
+  assert.deepEqual(down().health(12_000, 200, { refresh: "ok" }).failures(), [], "the store is up again");
 });

@@ -42,6 +42,12 @@ class WrittenUsers {
     return this.call(at, "refresh", call, 200, { refresh: `r2 ${session}` });
   }
 
+  /** The owner is refused. */
+  refuse(at: number, session: string): this {
+    const call = { session, by: "owner", presented: `r ${session}` };
+    return this.call(at, "refresh", call, 400);
+  }
+
   /** The names of the checks that fail, each once. */
   failures(): string[] {
     const sorted = this.#history.toSorted((one, other) => one.at - other.at);
@@ -117,3 +123,20 @@ const wrong: readonly [check: string, what: string, history: WrittenUsers][] = [
 for (const [check, what, history] of wrong) {
   test(`the check "${check}" notices that ${what}`, () => assert.deepEqual(history.failures(), [check]));
 }
+
+test("the checks notice that the loser of two changes of one password ends the session of the winner", () => {
+  const raced = (loserStatus: number | null) =>
+    written()
+      .login(1_000, "p1", 200)
+      .change(2_000, "p1", "p2", 200, "winner")
+      .change(2_010, "p1", "p3", loserStatus, "loser")
+      .refuse(3_000, "winner");
+  for (const status of [401, 503, null])
+    assert.deepEqual(raced(status).failures(), ["nobody is logged out"], `the loser got ${status}`);
+  const other = written()
+    .login(1_000, "p1", 200)
+    .change(2_000, "p1", "p2", 200, "first")
+    .change(2_010, "p2", "p3", null)
+    .refuse(3_000, "first");
+  assert.deepEqual(other.failures(), [], "a change of the new password may have ended the session");
+});

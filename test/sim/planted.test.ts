@@ -34,14 +34,25 @@ test("the simulator notices planted bugs of several rooms", () => {
   }
 });
 
-test("docs/extend/testing.md lists exactly the planted bugs", () => {
-  const page = readFileSync(new URL("../../docs/extend/testing.md", import.meta.url), "utf8");
-  const section = page.split("### Planted bugs")[1] ?? "";
-  const listed = [...section.matchAll(/^\| (\w+) \| ([^|]+?) \|/gm)]
-    .filter(([, room]) => room !== "room")
-    .map(([, room, name]) => `${room}: ${name}`);
+test("a bug whose runs take too long is reported, and the next one is tried", () => {
+  const results = [...runPlanted("resilience", { first: 1, seeds: 1, minutes: 1, limitMs: 1 })];
   assert.deepEqual(
-    listed,
-    plantedBugs.map(({ room, name }) => `${room}: ${name}`),
+    results.map(({ found, problem }) => [found, problem]),
+    results.map(() => [null, "the runs took longer than 0.001 s"]),
+  );
+  assert.ok(results.length > 1);
+});
+
+test("docs/extend/testing.md lists exactly the planted bugs and their forced parts", () => {
+  const page = readFileSync(new URL("../../docs/extend/testing.md", import.meta.url), "utf8");
+  const section = page.split("### Planted bugs")[1]?.split("###")[0] ?? "";
+  const rows = section
+    .split("\n")
+    .filter((line) => line.startsWith("| "))
+    .slice(2)
+    .map((line) => line.slice(2, -2).split(" | "));
+  assert.deepEqual(
+    rows.map(([room, name, forced]) => [room, name, forced]),
+    plantedBugs.map(({ room, name, forced = [] }) => [room, name, forced.join(", ")]),
   );
 });

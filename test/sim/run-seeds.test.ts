@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runSeeds, type SeedRange, type SeedResult } from "../../sim/run-seeds.ts";
 
-const range: SeedRange = { first: 3, count: 2, minutes: 0, store: "memory", limitMs: Infinity, jobs: 1 };
+const range: SeedRange = {
+  first: 3,
+  count: 2,
+  minutes: 0,
+  store: "memory",
+  forced: [],
+  limitMs: Infinity,
+  jobs: 1,
+};
 
 async function collect(more: Partial<SeedRange>): Promise<SeedResult[]> {
   const results: SeedResult[] = [];

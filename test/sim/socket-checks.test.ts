@@ -56,8 +56,8 @@ class WrittenConnections {
     return this.entry(at, "socket notice", this.#facts("s1"));
   }
 
-  close(at: number, status: string, reason: string, socket = "s1"): this {
-    return this.#call(at, "close", this.#facts(socket), { status, reason });
+  close(at: number, status: string, reason: string, socket = "s1", more: object = {}): this {
+    return this.#call(at, "close", { ...this.#facts(socket), ...more }, { status, reason });
   }
 
   gone(at: number, more: object = {}): this {
@@ -190,6 +190,14 @@ const wrong: readonly [check: string, what: string, written: WrittenConnections]
     connected().close(10_000, "unavailable", "try_later"),
   ],
   [
+    "an outage spares connections",
+    "another fault was over long before the outage",
+    connected()
+      .fault(2_000, 3_000, "isolation", "service-1")
+      .fault(90_000, 120_000, "authority fails", null)
+      .close(100_000, "unavailable", "try_later"),
+  ],
+  [
     "a connection keeps its user",
     "the token of another user is accepted",
     connected().renew(2_000, true, "ok"),
@@ -219,5 +227,14 @@ test("the checks of connections allow what a server cannot do", () => {
     .fault(2_000, 60_000, "authority fails", null)
     .close(30_000, "unavailable", "try_later");
   assert.deepEqual(outage.failures(), [], "an unconfirmed connection ends after unconfirmedMs");
+  const two = connected()
+    .fault(2_000, 60_000, "isolation", "service-1")
+    .fault(85_000, 120_000, "authority fails", null)
+    .close(100_000, "unavailable", "try_later");
+  assert.deepEqual(two.failures(), [], "the second fault began while the effects of the first one lasted");
+  const stale = connected().close(10_000, "unavailable", "try_later", "s1", { viewAgeMs: boundMs + 1 });
+  assert.deepEqual(stale.failures(), [], "a view of revocations that is too old spares no connection");
+  const halted = connected().fault(2_000, 7_000, "freeze", "guard").close(7_100, "unavailable", "try_later");
+  assert.deepEqual(halted.failures(), [], "a guard that stood still has an old view");
   assert.deepEqual(connected().limited(3_000).failures(), [], "a user has one connection already");
 });

@@ -1,0 +1,108 @@
+import { mixSeed } from "../src/testing/simulation/history.ts";
+import { seededRandom } from "../src/testing/random.ts";
+import { Draw } from "./draw.ts";
+import { drawGuard, type Plan, type PlannedGuard } from "./plan.ts";
+import { addFaults, drawFaults, type FaultKind } from "./planned-faults.ts";
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+/** Parts and faults that a run can be made to have, whatever its seed draws. */
+export const forcedParts = [
+  "calm",
+  "authority",
+  "sockets",
+  "people",
+  "cut off",
+  "store hangs",
+  "older services",
+  "key rotations",
+  "clock steps",
+] as const;
+
+export type ForcedPart = (typeof forcedParts)[number];
+
+type Force = (plan: Plan) => Plan;
+
+const force: Readonly<Record<ForcedPart, Force>> = {
+  /** No faults but those of the parts that follow. */
+  calm: (plan) => ({ ...plan, network: { drop: 0, duplicate: 0, slow: 0 }, faults: [] }),
+  /** Guards that ask an authority, which fails several times. */
+  authority: (plan) => {
+    const guards = withGuards(plan, 2).map((guard) => ({ ...guard, hasAuthority: true }));
+    const sockets = { ...plan.sockets, recheckMs: 20 * SECOND };
+    return withFaults({ ...plan, guards, sockets }, "authority fails", 150 * SECOND);
+  },
+  sockets: (plan) => ({ ...plan, sockets: { ...plan.sockets, clients: 3, maxPerSubject: 100 } }),
+  /** Busy people on a network that repeats no request, because the second change of a password ends the session of the first. */
+  people: (plan) => ({
+    ...plan,
+    people: 3,
+    pauseMs: 5 * SECOND,
+    lifetimes: { ...plan.lifetimes, accessTokenTtlMs: 5 * MINUTE },
+    network: { drop: 0, duplicate: 0, slow: plan.network.slow },
+    faults: plan.faults.filter(({ kind }) => kind !== "lossy network"),
+  }),
+  /** A guard with a small bound that cannot reach the services, while sessions end and clients keep old tokens. */
+  "cut off": (plan) => {
+    const guards = withGuards(plan, 1).map((guard) => ({ ...guard, maxRevocationAgeMs: 15 * SECOND }));
+    const clients = { ...plan.clients, keepers: 4, administrators: 2 };
+    const lifetimes = { ...plan.lifetimes, accessTokenTtlMs: 5 * MINUTE };
+    const busy = { ...plan, guards, clients, lifetimes, pauseMs: 5 * SECOND };
+    return withFaults(busy, "cut off", 2 * MINUTE);
+  },
+  /** A store that sometimes never answers, and guards that read the log from it without a service between them. */
+  "store hangs": (plan) => {
+    const guards = withGuards(plan, 1).map((guard) => ({ ...guard, readsStore: true }));
+    return withFaults({ ...plan, guards }, "store hangs", MINUTE);
+  },
+  /** No service knows pages of the log and numbers of cut-offs, and cut-offs are frequent. */
+  "older services": (plan) => ({
+    ...plan,
+    guards: withGuards(plan, 1),
+    olderServices: plan.services,
+    clients: { ...plan.clients, keepers: 2, administrators: 1 },
+    faults: plan.faults.filter(({ kind }) => kind !== "clock step"),
+  }),
+  /** Keys that sign before a guard can have seen them, and tokens that live for a short time. */
+  "key rotations": (plan) => ({
+    ...plan,
+    guards: withGuards(plan, 1),
+    rotatesOften: true,
+    pauseMs: 5 * SECOND,
+    clients: { ...plan.clients, administrators: 1 },
+    lifetimes: { ...plan.lifetimes, accessTokenTtlMs: 30 * SECOND },
+  }),
+  /** Clocks that are set, and clients that keep tokens until they have expired. */
+  "clock steps": (plan) => {
+    const clients = { ...plan.clients, keepers: 2 };
+    const lifetimes = { ...plan.lifetimes, accessTokenTtlMs: 2 * MINUTE };
+    const busy = { ...plan, clients, lifetimes, olderServices: [], pauseMs: 5 * SECOND };
+    return withFaults(busy, "clock step", 2 * MINUTE);
+  },
+};
+
+/** Changes a plan so that its run has these parts. */
+export function forceParts(plan: Plan, parts: readonly ForcedPart[]): Plan {
+  return parts.reduce((changed, part) => force[part](changed), plan);
+}
+
+function createDraw({ seed }: Plan, purpose: string): Draw {
+  return new Draw(seededRandom(mixSeed(seed, `forced ${purpose}`)));
+}
+
+/** The guards of the plan, and further ones up to a number. */
+function withGuards(plan: Plan, count: number): readonly PlannedGuard[] {
+  const draw = createDraw(plan, "guards");
+  const missing = Math.max(0, count - plan.guards.length);
+  const added = Array.from({ length: missing }, (_, index) => drawGuard(draw, plan.guards.length + index));
+  return [...plan.guards, ...added];
+}
+
+function withFaults(plan: Plan, kind: FaultKind, meanPauseMs: number): Plan {
+  const { faultyMs, services, lifetimes } = plan;
+  const guards = plan.guards.map(({ name }) => name);
+  const targets = { faultyMs, services, guards, conflictMs: lifetimes.conflictMs };
+  const added = drawFaults(createDraw(plan, kind), [kind], targets, meanPauseMs);
+  return { ...plan, faults: addFaults(plan.faults, added) };
+}

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { forcedParts, forceParts } from "../../sim/forced-parts.ts";
+import { drawPlan } from "../../sim/plan.ts";
+
+const seeds = Array.from({ length: 20 }, (_, index) => index + 1);
+/** A run with older services has no clock steps. */
+const others = forcedParts.filter((part) => part !== "calm" && part !== "clock steps");
+
+test("a run has the parts that are forced, whatever its seed draws, and keeps the faults that remain", () => {
+  for (const seed of seeds) {
+    const drawn = drawPlan(seed, 20);
+    const plan = forceParts(drawn, others);
+    const count = (kind: string) => plan.faults.filter((fault) => fault.kind === kind).length;
+    assert.ok(plan.guards.length >= 2 && plan.guards.every(({ hasAuthority }) => hasAuthority));
+    assert.ok(plan.guards.every(({ readsStore }) => readsStore));
+    assert.deepEqual([plan.sockets.clients, plan.people, plan.rotatesOften], [3, 3, true]);
+    assert.deepEqual(plan.olderServices, plan.services);
+    for (const kind of ["authority fails", "cut off", "store hangs"]) assert.ok(count(kind) > 0, kind);
+    assert.deepEqual([count("clock step"), count("lossy network")], [0, 0]);
+    const numbers = plan.faults.map(({ number }) => number);
+    assert.equal(new Set(numbers).size, numbers.length);
+    const kept = drawn.faults.filter(({ kind }) => kind !== "clock step" && kind !== "lossy network");
+    assert.deepEqual(plan.faults.slice(0, kept.length), kept);
+  }
+});
+
+test("a calm run has the faults of its other forced parts alone", () => {
+  for (const seed of seeds) {
+    const { faults, network } = forceParts(drawPlan(seed, 20), ["calm", "authority"]);
+    assert.deepEqual(new Set(faults.map(({ kind }) => kind)), new Set(["authority fails"]));
+    assert.deepEqual(network, { drop: 0, duplicate: 0, slow: 0 });
+  }
+});
+
+test("a run with clock steps has no older services", () => {
+  for (const seed of seeds) {
+    const { faults, olderServices } = forceParts(drawPlan(seed, 20), ["clock steps"]);
+    assert.ok(faults.some(({ kind }) => kind === "clock step"));
+    assert.deepEqual(olderServices, []);
+  }
+});
+
+test("a plan without forced parts stays as it was drawn", () => {
+  for (const seed of seeds) assert.deepEqual(forceParts(drawPlan(seed, 10), []), drawPlan(seed, 10));
+});
