@@ -2,6 +2,8 @@
 export interface LostChange {
   /** When the database made it, in true time. */
   readonly at: number;
+  /** Whether the keys were deleted then, so that every change of them until then is lost. */
+  readonly isWhole?: true;
   /** The keys that it wrote. `null` when they are unknown. */
   readonly keys: readonly string[] | null;
 }

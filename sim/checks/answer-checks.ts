@@ -115,9 +115,11 @@ function isExcused(recorded: RecordedOperation, facts: Facts): boolean {
 }
 
 /** Whether an operation is about a session or a user that the store has lost. Both are unavailable then (fault 64). */
-function isOfLost({ call }: RecordedOperation, facts: Facts): boolean {
+function isOfLost({ call, began }: RecordedOperation, facts: Facts): boolean {
   const { losses, operations, tokens } = facts;
   if (losses.isEmpty) return false;
+  // A log that was deleted stays unavailable until an operator restores it.
+  if (losses.isLogDeleted(began)) return true;
   const token = tokens.get(call["token"] as string);
   if (facts.isLostSession((call["session"] ?? token?.session) as string)) return true;
   const user = call["user"] ?? token?.user;

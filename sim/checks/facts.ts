@@ -145,7 +145,12 @@ export class Facts {
       .filter(({ by, operation }) => by !== "refresh" || !this.#mayBeOfLostBranch(operation, session));
     const keys = toldBy === "log" ? ["{store}"] : [`{session:${session}}`, "{subject:", "{users}"];
     const times = certain.map(({ operation, ended }) => {
-      const loss = Number.isFinite(ended) ? this.losses.find(operation, keys, at) : null;
+      if (!Number.isFinite(ended)) return ended;
+      // The end of a user finds the sessions in the list of the user.
+      const isListed = login === undefined || this.losses.find(login, ["{subject:"], at) === null;
+      if (endsOfUser.has(operation.operation) && !isListed && toldBy === "session") return Infinity;
+      // A reader notices that the log was deleted.
+      const loss = this.losses.find(operation, keys, at, toldBy === "log" ? "kept" : "deleted");
       return loss === null ? ended : loss.restoredAt;
     });
     return Math.min(Infinity, ...times);

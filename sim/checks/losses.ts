@@ -49,16 +49,30 @@ export class Losses {
 
   /**
    * The loss of what an operation wrote under these keys, among the losses until `until`. Each name is a part of a key.
-   * `null` when the database has kept all of it.
+   * `null` when the database has kept all of it. `kept` leaves out keys that were deleted, for a reader
+   * that notices a missing key.
    */
   find(
     { began, ended }: Pick<RecordedOperation, "began" | "ended">,
     names: readonly string[],
     until: number = Infinity,
+    deleted: "deleted" | "kept" = "deleted",
   ): KnownLoss | null {
-    const isConcerned = ({ at, keys }: StoreLoss["changes"][number]) =>
-      began <= at && at <= ended && (keys?.some((key) => names.some((name) => key.includes(name))) ?? true);
+    const isConcerned = ({ at, keys, isWhole }: StoreLoss["changes"][number]) =>
+      began <= at &&
+      (deleted === "deleted" || isWhole !== true) &&
+      (at <= ended || isWhole === true) &&
+      (keys?.some((key) => names.some((name) => key.includes(name))) ?? true);
     return this.#losses.findLast(({ since, changes }) => since <= until && changes.some(isConcerned)) ?? null;
+  }
+
+  /** Whether a key of the log was deleted before. The store then answers no reader, or only those that follow it. */
+  isLogDeleted(at: number): boolean {
+    return this.#losses.some(
+      ({ since, changes }) =>
+        since <= at &&
+        changes.some(({ keys, isWhole }) => isWhole && keys?.some((key) => /\{store\}/.test(key))),
+    );
   }
 
   /** The same for what an operation wrote to a session. */

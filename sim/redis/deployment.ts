@@ -5,6 +5,7 @@ import type { ConnectRedis, RedisEnvironment } from "../../src/stores/redis/envi
 import { later } from "../later.ts";
 import type { LostChange, StoreLoss } from "../store-loss.ts";
 import { connectCluster } from "./cluster-client.ts";
+import type { EvictionPolicy } from "./keyspace.ts";
 import { NetworkPath } from "./network-path.ts";
 import { RedisNode } from "./node.ts";
 import { ScriptEngine } from "./script-engine.ts";
@@ -157,6 +158,15 @@ export class RedisDeployment {
   restore(node: RedisNode): void {
     this.path.restore(node.name);
     this.#demoteLater(node);
+  }
+
+  /** A primary deletes one key to free memory. */
+  evict(node: RedisNode, policy: EvictionPolicy): void {
+    if (!node.isPrimary || !this.#isReachable(node)) return;
+    const key = node.model.evict(policy);
+    if (key === null) return;
+    const at = this.#options.clock.now();
+    this.#options.onLoss?.({ since: at, isRemembered: false, changes: [{ at, keys: [key], isWhole: true }] });
   }
 
   /** The machine of a server fails. */

@@ -28,7 +28,12 @@ interface Entry<T extends keyof ValueTypes = keyof ValueTypes> {
   readonly value: ValueTypes[T];
   /** When the key expires, epoch ms. `null` when it does not. */
   expiresAt: number | null;
+  /** Grows with each use of any key. */
+  usedAt?: number;
 }
+
+/** Which key a server without memory deletes: the least recently used one, or the one that expires first. */
+export type EvictionPolicy = "allkeys-lru" | "volatile-ttl";
 
 /** The keys of a database. */
 export class Keyspace {
@@ -38,6 +43,7 @@ export class Keyspace {
   now: number | null = null;
   /** Counts changes. */
   changes = 0;
+  #uses = 0;
 
   /** `onExpired` is called with each key that has expired, when a command finds it. */
   constructor(onExpired: (key: string) => void = () => {}, from?: Keyspace) {
@@ -120,8 +126,20 @@ export class Keyspace {
     return true;
   }
 
+  /** The key that the policy deletes first. `null` when it deletes none. A server looks at a sample, and the model at all. */
+  nextEvicted(policy: EvictionPolicy): string | null {
+    const rank = ({ expiresAt, usedAt = 0 }: Entry) => (policy === "allkeys-lru" ? usedAt : expiresAt);
+    let next: { key: string; rank: number } | null = null;
+    for (const [key, entry] of this.#entries) {
+      const own = rank(entry);
+      if (own !== null && (next === null || own < next.rank)) next = { key, rank: own };
+    }
+    return next?.key ?? null;
+  }
+
   #find(key: string): Entry | undefined {
     const entry = this.#entries.get(key);
+    if (entry !== undefined) entry.usedAt = ++this.#uses;
     if (entry === undefined || entry.expiresAt === null || this.now === null) return entry;
     if (this.now < entry.expiresAt) return entry;
     this.#entries.delete(key);

@@ -3,7 +3,7 @@ import { NotSimulatedError } from "../lua/values.ts";
 import { arityError, type KeyCommand } from "./commands/command.ts";
 import { entriesAfter, readStreamRead } from "./commands/streams.ts";
 import { findCommand } from "./commands/table.ts";
-import { Keyspace } from "./keyspace.ts";
+import { Keyspace, type EvictionPolicy } from "./keyspace.ts";
 import { ErrorReply, readInteger, type Reply } from "./reply.ts";
 import type { ScriptEngine } from "./script-engine.ts";
 
@@ -35,12 +35,16 @@ export interface Refusals {
 export class RedisServerModel {
   readonly #options: RedisServerOptions;
   readonly #scripts = new Map<string, string>();
+  readonly #settings: Record<string, string>;
   #keys: Keyspace;
   #change: (readonly string[])[] = [];
   readonly refusals: Refusals = { all: null, writes: null, growth: null };
+  /** By which it deletes every key that it may, before each command. `null` while it has memory. */
+  exhausted: EvictionPolicy | null = null;
 
   constructor(options: RedisServerOptions) {
     this.#options = options;
+    this.#settings = { ...options.settings };
     this.#keys = this.#createKeyspace();
   }
 
@@ -54,12 +58,33 @@ export class RedisServerModel {
     const now = this.#options.now();
     this.#keys.now = now;
     try {
+      if (this.exhausted !== null) while (this.evict(this.exhausted) !== null);
       return this.#run(words, now);
     } finally {
-      const change = this.#change;
-      this.#change = [];
-      if (change.length > 0) this.#options.onChange?.(change);
+      this.#publish();
     }
+  }
+
+  /** Passes on what the command changed. */
+  #publish(): void {
+    const change = this.#change;
+    this.#change = [];
+    if (change.length > 0) this.#options.onChange?.(change);
+  }
+
+  /** Changes a setting, as an operator does. */
+  configure(name: string, value: string): void {
+    this.#settings[name] = value;
+  }
+
+  /** Deletes one key to free memory. Returns its name, and `null` when the policy allows none. */
+  evict(policy: EvictionPolicy): string | null {
+    const key = this.#keys.nextEvicted(policy);
+    if (key === null) return null;
+    this.#keys.delete(key);
+    this.#change.push(["DEL", key]);
+    this.#publish();
+    return key;
   }
 
   /** Applies a change of a primary, or of the append-only file. */
@@ -157,7 +182,7 @@ export class RedisServerModel {
     const matches = patterns.map(
       (pattern) => new RegExp(`^${pattern.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`),
     );
-    const entries = Object.entries(this.#options.settings);
+    const entries = Object.entries(this.#settings);
     return entries.filter(([name]) => matches.some((match) => match.test(name))).flat();
   }
 }

@@ -18,6 +18,9 @@ const LOADING_MS = 2000;
 /** For how long a primary is frozen after a replica lagged behind, ms. The replica takes over meanwhile. */
 const FROZEN_MS = 5000;
 const CLOCK_ERROR_MS = 120_000;
+/** The longest pause between two keys that a server deletes, ms. */
+const EVICTION_PAUSE_MS = 1000;
+const POLICY = "maxmemory-policy";
 const LOADING = "LOADING Redis is loading the dataset in memory";
 const NO_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
 const nothing = () => {};
@@ -29,7 +32,7 @@ export function redisFaults(
   clock: Clock,
 ): readonly StoreFault[] {
   const parts = new FaultParts(deployment, kind, clock);
-  const common = [...serverFaults(parts), ...stateFaults(parts)];
+  const common = [...serverFaults(parts), ...stateFaults(parts), eviction(parts)];
   if (kind === "single") return [...common, powerFailure(parts)];
   return [...common, ...replicaFaults(parts), ...(kind === "cluster" ? [lostCoverage(parts)] : [])];
 }
@@ -160,6 +163,30 @@ function powerFailure(parts: FaultParts): StoreFault {
       const node = parts.pick(random);
       parts.deployment.losePower(node);
       return () => parts.restart(node, random);
+    },
+  };
+}
+
+/** An operator lets a full server delete keys, although the store refuses to open on such a server. */
+function eviction(parts: FaultParts): StoreFault {
+  return {
+    name: "a server evicts keys",
+    losesAcknowledged: true,
+    begin(random) {
+      const node = parts.pick(random);
+      const policy = random() < 0.5 ? "allkeys-lru" : "volatile-ttl";
+      node.model.configure(POLICY, policy);
+      let isOver = false;
+      const evictNext = () => {
+        if (isOver) return;
+        parts.deployment.evict(node, policy);
+        parts.clock.after(random() * EVICTION_PAUSE_MS, evictNext);
+      };
+      evictNext();
+      return () => {
+        isOver = true;
+        node.model.configure(POLICY, "noeviction");
+      };
     },
   };
 }

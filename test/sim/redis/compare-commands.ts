@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { createClient } from "redis";
 import { toBytes, toClientReply } from "../../../sim/redis/bytes.ts";
+import type { EvictionPolicy } from "../../../sim/redis/keyspace.ts";
 import { ErrorReply } from "../../../sim/redis/reply.ts";
 import { ScriptEngine } from "../../../sim/redis/script-engine.ts";
 import { RedisServerModel } from "../../../sim/redis/server.ts";
@@ -12,13 +13,24 @@ import { commandSequence, KEYS } from "./random-commands.ts";
 /** The time that passes between the two servers, ms. It is long on a busy machine. */
 const DELAY_MS = 20_000;
 
+/** Which sequences of commands are compared. */
+export interface ComparedSequences {
+  readonly sequences: number;
+  /** Decides the sequences. Default: the seed of fast-check. */
+  readonly seed?: number;
+  /** In the middle of each sequence the servers run out of memory under this policy. Default: they have memory. */
+  readonly policy?: EvictionPolicy | "noeviction";
+}
+
+const NO_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
+
 /**
  * Gives random sequences of commands to the model and to a real server, whose data it deletes. Rejects when a reply or
- * the data at the end differ. `seed` decides the sequences. Default: the seed of fast-check.
+ * the data at the end differ.
  */
 export async function compareCommands(
   { url }: RedisServer,
-  { sequences, seed }: { readonly sequences: number; readonly seed?: number },
+  { sequences, seed, policy }: ComparedSequences,
 ): Promise<void> {
   // The store, too, uses version 2 of the protocol.
   const client = createClient({ url, RESP: 2 });
@@ -33,10 +45,18 @@ export async function compareCommands(
   };
   const compare = async (sequence: readonly (readonly string[])[]) => {
     const model = new RedisServerModel({ now: Date.now, engine, settings: {} });
+    await client.sendCommand(["CONFIG", "SET", "maxmemory", "0"]);
     await client.sendCommand(["FLUSHALL"]);
-    for (const command of sequence) {
+    for (const [index, command] of sequence.entries()) {
+      if (policy !== undefined && index === Math.floor(sequence.length / 2)) {
+        await client.sendCommand(["CONFIG", "SET", "maxmemory-policy", policy, "maxmemory", "1"]);
+        model.refusals.growth = NO_MEMORY;
+        model.exhausted = policy === "noeviction" ? null : policy;
+      }
       assertSameReply(askModel(model, command), await askServer(command), command);
     }
+    model.exhausted = null;
+    await client.sendCommand(["CONFIG", "SET", "maxmemory", "0"]);
     const contents = await readContents(KEYS, askServer);
     assert.deepEqual(await readContents(KEYS, (command) => askModel(model, command)), contents);
   };
