@@ -55,6 +55,12 @@ class WrittenLoss {
     });
   }
 
+  /** The store deletes a key at a time. */
+  eviction(at: number, key: string): this {
+    const changes = [{ at, keys: [`holdfast:${key}`], isWhole: true }];
+    return this.entry(at, "writes lost", { since: at, isRemembered: false, changes });
+  }
+
   crash(at: number): this {
     const fault = { number: 1, fault: "crash", target: service };
     return this.entry(at, "fault", fault).entry(at + 5_000, "fault ended", fault);
@@ -148,4 +154,26 @@ test("a lost change of a password is in force again after the repair", () => {
   assert.deepEqual(lost(3_000, "p2", 401), []);
   assert.deepEqual(lost(18_000, "p1", 200), ["a password decides"]);
   assert.deepEqual(lost(18_000, "p2", 401), ["a password decides"]);
+});
+
+test("a deleted session is unavailable, and a deleted log revives no token", () => {
+  const at = plan.faultyMs + 150_000;
+  const refresh = (history: WrittenLoss, status: number) =>
+    history.call(at, "refresh", { by: "owner", presented: "r1" }, { status });
+  assert.deepEqual(refresh(written().eviction(2_000, "{session:s}"), 503).failures(), []);
+  assert.deepEqual(refresh(written().eviction(2_000, "{session:t}"), 503).failures(), ["recovery"]);
+  const known = written().logout(1_000).eviction(2_000, "{store}:in-force").verdict(17_000, "valid");
+  assert.deepEqual(known.failures(), ["revoked is refused"]);
+  assert.deepEqual(refresh(written().eviction(2_000, "{store}:in-force"), 503).failures(), []);
+});
+
+test("the end of a user reaches no session whose place in the list of the user was deleted", () => {
+  const ended = (key: string) =>
+    written()
+      .eviction(500, key)
+      .call(1_000, "end subject", {}, { status: 204 })
+      .refresh(2_000, "r1", "r2", "keeper");
+  assert.deepEqual(ended("{subject:ann}:sessions").failures(), []);
+  assert.deepEqual(ended("{subject:ann}:cutoff").failures(), []);
+  assert.deepEqual(ended("{attempts}").failures(), ["intruders get nothing"]);
 });
