@@ -1,4 +1,5 @@
 import type { HttpBindings } from "@hono/node-server";
+import { HoldfastError } from "../src/core/errors.ts";
 import { createGuard } from "../src/guard/create-guard.ts";
 import { introspection } from "../src/guard/authority/introspection.ts";
 import { jwks } from "../src/guard/keys/jwks.ts";
@@ -10,7 +11,7 @@ import { composeService, type Service } from "../src/server/service.ts";
 import { noGuardFile, type GuardFile } from "../src/server/guard-file.ts";
 import { readSettings, type Settings } from "../src/server/settings.ts";
 import { localFiles } from "../src/server/store/local-store.ts";
-import type { RevocationFeed, Snapshots } from "../src/stores/store.ts";
+import type { RevocationFeed, Snapshots, Store } from "../src/stores/store.ts";
 import type { ProcessContext, SimulatedProcess, World } from "../src/testing/simulation/index.ts";
 import { API_URL, AUTH_HOST, AUTH_URL, AUTHORITY_HOST, healthHost } from "./addresses.ts";
 import { createFacts, serveApi, type ApiParts } from "./api.ts";
@@ -24,6 +25,8 @@ import type { SimulatedDatabase } from "./stores/simulated-database.ts";
 
 const SECRET = "a secret of the simulation that has 32 bytes";
 const RESTART_MS = 2_000;
+/** The file in which a service remembers its store. */
+const STORE_ID = "store id";
 
 const GUARD_CLIENT = { id: "guard", secret: "a secret of the simulated guards" };
 
@@ -126,8 +129,10 @@ async function startService(
 ): Promise<Service> {
   const { clock, random, entropy, fetch, listen, name } = context;
   const settings = serviceSettings(plan);
+  const store = await database.connect(process, context);
+  if (plan.faults.some(({ kind }) => kind === "store loses writes")) await claimStore(store, context);
   const opened = {
-    store: await database.connect(process, context),
+    store,
     secret: SECRET,
     files: localFiles("/simulated"),
   };
@@ -167,6 +172,16 @@ async function startService(
     return Response.json((await health.check()).outcomes, { status });
   });
   return service;
+}
+
+/** As `holdfast serve` does, a service refuses to start on another store than the one that its machine used last. */
+async function claimStore({ markers }: Store, { disk, entropy }: ProcessContext): Promise<void> {
+  const known = disk.get(STORE_ID);
+  if (known === undefined) await markers.claim("id", entropy.bytes(8).toString("hex"));
+  const id = await markers.read("id");
+  if (known !== undefined && id !== known)
+    throw new HoldfastError("store_emptied", "the store is empty, or another one");
+  disk.set(STORE_ID, String(id));
 }
 
 /** The application has authenticated the user by itself, so that no password has to be hashed. */

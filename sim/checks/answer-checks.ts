@@ -75,11 +75,11 @@ export function checkRecovery(facts: Facts, run: RunHistory): Violation[] {
     const message = `a ${name} was ${what} although no fault held ${why}`.trim();
     return [{ check: "recovery", at: Number.isFinite(ended) ? ended : began, process, message }];
   });
-  return [...failures, ...checkGuardsAtEnd(run)];
+  return [...failures, ...checkGuardsAtEnd(facts, run)];
 }
 
 /** At the end no view of revocations is too old, and no guard keeps from its authority. */
-function checkGuardsAtEnd({ plan, history }: RunHistory): Violation[] {
+function checkGuardsAtEnd({ losses }: Facts, { plan, history }: RunHistory): Violation[] {
   const bounds = new Map(plan.guards.map(({ name, maxRevocationAgeMs }) => [name, maxRevocationAgeMs]));
   return history.flatMap(({ kind, at, data }): Violation[] => {
     if (kind !== "guard status") return [];
@@ -87,7 +87,8 @@ function checkGuardsAtEnd({ plan, history }: RunHistory): Violation[] {
     const { ageMs } = data;
     const breaker = (data["breaker"] ?? null) as string | null;
     const violation = (message: string) => ({ check: "recovery", at, process: name, message });
-    const isStale = typeof ageMs === "number" && ageMs > (bounds.get(name) ?? 60_000);
+    const isStale =
+      typeof ageMs === "number" && ageMs > (bounds.get(name) ?? 60_000) && !losses.isLogDeleted(at);
     const isCutOff = breaker !== null && breaker !== "closed";
     return [
       ...(isStale

@@ -18,12 +18,4 @@ export const lossBugs: readonly PlantedBug[] = [
     to: "if (times === null || times.expiresAt > 0) return;",
     store: "sqlite",
   },
-  {
-    room: "stores",
-    file: "stores/redis/snapshot-pages.ts",
-    name: "a log that was deleted is empty",
-    from: "if (last === undefined || entries.length < PAGE) {",
-    to: "if (last !== null) return { position, entries: entries.map(parse), next: null };\n  if (last === undefined) {",
-    store: "redis-single",
-  },
 ];
