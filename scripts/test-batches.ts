@@ -9,8 +9,11 @@ import { dirname, join, relative, resolve } from "node:path";
  */
 
 /** What only a file with a process of its own may name. */
-const needsOwnProcess =
-  /process\.|globalThis|mock\.|child_process|worker_threads|async_hooks|diagnostics_channel|playwright|redis-servers|service-process|cli-process|support\/faults|kill-rounds|packed-packages|compile-modules|^(?:before|after)(?:Each)?\(/m;
+const changesProcess =
+  /process\.|globalThis|mock\.|child_process|worker_threads|async_hooks|diagnostics_channel|playwright|redis-servers|registerHooks|service-process|cli-process|support\/faults|kill-rounds|packed-packages|compile-modules|^(?:before|after)(?:Each)?\(/m;
+
+/** Long tests of many examples and of whole programs. They gain nothing, and the other core runs beside them. */
+const isLong = /support\/examples|fc\.scheduler\(|coming-from\//;
 
 /** The module that starts Chromium, as a test imports it. */
 const importsChromium = /from "\.[./\w-]*\/chromium\.ts"/;
@@ -37,7 +40,7 @@ export function divideIntoBatches(files: readonly string[]): {
   for (const file of files) {
     const text = readFileSync(file, "utf8");
     const hasPages = importsChromium.test(text);
-    if ((hasPages ? needsOwnBrowser : needsOwnProcess).test(text)) {
+    if (isLong.test(text) || (hasPages ? needsOwnBrowser : changesProcess).test(text)) {
       alone.push(file);
       continue;
     }

@@ -103,18 +103,18 @@ function pidsIn(output: string): string[] {
 
 const telling = 'test("tells", () => console.log(`runs in ${pid}`));';
 
-test("with --batches small files share a process, and a file that names its process has its own", (t) => {
+test("with --batches a process loads small files before their tests, and a file that names its process has its own", (t) => {
   const own = `${telling} test("has variables", () => void process.env);`;
-  const { status, output } = runTests(
-    t,
-    { one: telling, two: telling, three: own },
-    { flags: ["--batches"] },
-  );
+  const late = `await new Promise((resolve) => setImmediate(resolve)); console.log("two is loaded"); ${telling}`;
+  const files = { one: telling, two: late, three: own };
+  const { status, output } = runTests(t, files, { flags: ["--batches"] });
   assert.equal(status, 0, output);
   const pids = pidsIn(output);
   assert.equal(pids.length, 3, output);
   assert.equal(new Set(pids).size, 2, output);
   assert.equal(closing(output, "pass"), 4);
+  const [shared = ""] = pids.filter((pid) => pids.indexOf(pid) !== pids.lastIndexOf(pid));
+  assert.ok(output.indexOf("two is loaded") < output.indexOf(`runs in ${shared}`), output);
 });
 
 test("when a test of a shared process fails, each of its files runs alone, and counts once", (t) => {
