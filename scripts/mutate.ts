@@ -3,6 +3,8 @@
  * notices is printed as survived. The exit code is 1 when the tests of a room notice fewer changes than its threshold.
  *
  * `node scripts/mutate.ts [--lines 100] [--seed 1] [ROOM …]`: `--lines` changes only so many lines of each room, drawn by the seed.
+ * `node scripts/mutate.ts --draw 60 [--seed 1] [--skip 0] [--tests 30]`: changes 60 random places of the whole source.
+ * At most `--tests` test files run on each. `--skip` leaves out the first changes of the draw.
  */
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,6 +13,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { seededRandom } from "../test/soak/random.ts";
+import { isChangeable, testDrawnChanges } from "./mutation-draw.ts";
 import { installProject } from "./peer-project.ts";
 
 interface Room {
@@ -55,7 +58,13 @@ const reportSchema = z.object({
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { lines: { type: "string" }, seed: { type: "string" } },
+  options: {
+    lines: { type: "string" },
+    seed: { type: "string" },
+    draw: { type: "string" },
+    skip: { type: "string", default: "0" },
+    tests: { type: "string", default: "30" },
+  },
 });
 for (const room of positionals) {
   if (!(room in rooms)) {
@@ -63,14 +72,25 @@ for (const room of positionals) {
   }
 }
 const seed = Number(flags.seed ?? Date.now() % 1_000_000);
-if (flags.lines !== undefined) console.log(`seed ${seed}`);
+if (flags.lines !== undefined || flags.draw !== undefined) console.log(`seed ${seed}`);
 
 const place = mkdtempSync(join(tmpdir(), "holdfast-mutate-"));
 try {
   const installed = join(place, "stryker");
   mkdirSync(installed);
   installProject(installed, { dependencies: stryker });
+  if (flags.draw !== undefined) {
+    await testDrawnChanges({
+      count: Number(flags.draw),
+      seed,
+      skip: Number(flags.skip),
+      maxTests: Number(flags.tests),
+      place,
+      packages: join(installed, "node_modules/@stryker-mutator"),
+    });
+  }
   for (const [room, { least, tests = [room] }] of Object.entries(rooms)) {
+    if (flags.draw !== undefined) break;
     if (positionals.length > 0 && !positionals.includes(room)) continue;
     const { noticed, all } = mutate(room, testFilesOf(tests), installed);
     const share = all === 0 ? 100 : (100 * noticed) / all;
@@ -167,7 +187,7 @@ function sourcesOf(room: string): string[] {
       .map((text, index) => ({ text, range: `${file}:${index + 1}-${index + 2}` })),
   );
   return lines
-    .filter(({ text }) => /\w/.test(text) && !/^\s*(?:\*|\/[/*]|import|export (?:type|interface))/.test(text))
+    .filter(({ text }) => isChangeable(text))
     .map(({ range }) => ({ range, order: random() }))
     .toSorted((a, b) => a.order - b.order)
     .slice(0, Number(flags.lines))
