@@ -6,6 +6,8 @@ import { addFaults, drawFaults, type FaultKind } from "./planned-faults.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
+/** The strength of a stall that lets a command take up to a third of a second longer. */
+const SLOW_STORE = 0.03;
 
 /** Parts and faults that a run can be made to have, whatever its seed draws. */
 export const forcedParts = [
@@ -34,15 +36,21 @@ const force: Readonly<Record<ForcedPart, Force>> = {
     return withFaults({ ...plan, guards, sockets }, "authority fails", 150 * SECOND);
   },
   sockets: (plan) => ({ ...plan, sockets: { ...plan.sockets, clients: 3, maxPerSubject: 100 } }),
-  /** Busy people on a network that repeats no request, because the second change of a password ends the session of the first. */
-  people: (plan) => ({
-    ...plan,
-    people: 3,
-    pauseMs: 5 * SECOND,
-    lifetimes: { ...plan.lifetimes, accessTokenTtlMs: 5 * MINUTE },
-    network: { drop: 0, duplicate: 0, slow: plan.network.slow },
-    faults: plan.faults.filter(({ kind }) => kind !== "lossy network"),
-  }),
+  /**
+   * Busy people on a network that repeats no request, because the second change of a password ends the session of the
+   * first. While the store is a little slow, changes of one password overtake each other.
+   */
+  people: (plan) => {
+    const busy = {
+      ...plan,
+      people: 3,
+      pauseMs: 5 * SECOND,
+      lifetimes: { ...plan.lifetimes, accessTokenTtlMs: 5 * MINUTE },
+      network: { drop: 0, duplicate: 0, slow: plan.network.slow },
+      faults: plan.faults.filter(({ kind }) => kind !== "lossy network"),
+    };
+    return withFaults(busy, "store stalls", 15 * SECOND, SLOW_STORE);
+  },
   /** A guard with a small bound that cannot reach the services, while sessions end and clients keep old tokens. */
   "cut off": (plan) => {
     const guards = withGuards(plan, 1).map((guard) => ({ ...guard, maxRevocationAgeMs: 15 * SECOND }));
@@ -99,10 +107,12 @@ function withGuards(plan: Plan, count: number): readonly PlannedGuard[] {
   return [...plan.guards, ...added];
 }
 
-function withFaults(plan: Plan, kind: FaultKind, meanPauseMs: number): Plan {
+/** Adds faults of a kind. Their strength is up to `strongest`. */
+function withFaults(plan: Plan, kind: FaultKind, meanPauseMs: number, strongest = 1): Plan {
   const { faultyMs, services, lifetimes } = plan;
   const guards = plan.guards.map(({ name }) => name);
   const targets = { faultyMs, services, guards, conflictMs: lifetimes.conflictMs };
   const added = drawFaults(createDraw(plan, kind), [kind], targets, meanPauseMs);
-  return { ...plan, faults: addFaults(plan.faults, added) };
+  const scaled = added.map((fault) => ({ ...fault, strength: fault.strength * strongest }));
+  return { ...plan, faults: addFaults(plan.faults, scaled) };
 }

@@ -77,7 +77,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     plan.faults.filter(({ number }) => !without.has(number)),
     { world, deployment, database, clients },
   );
-  const restores = [installBrowserPlatform(world), lowerPasswordCost()];
+  const restores = [installBrowserPlatform(world), lowerPasswordCost(world)];
   try {
     await world.run(plan.faultyMs);
     world.record("quiet", {});

@@ -6,7 +6,7 @@ import { ClientSession, parseTokens, remember, type ClientParts, type StoredToke
 /** A person's pause between two actions, compared with that of another client. A password takes real time to check. */
 const PAUSES = 1;
 /** The other device changes the password up to this much later, milliseconds. */
-const RACE_MS = 15;
+const RACE_MS = 200;
 const DEVICES = 2;
 
 /** Where the passwords of the simulated people are written down, for them and for administrators. */
