@@ -10,7 +10,7 @@ import { dirname, join, relative, resolve } from "node:path";
 
 /** What only a file with a process of its own may name. */
 const changesProcess =
-  /process\.|globalThis|mock\.|child_process|worker_threads|async_hooks|diagnostics_channel|playwright|redis-servers|registerHooks|service-process|cli-process|support\/faults|kill-rounds|packed-packages|compile-modules|^(?:before|after)(?:Each)?\(/m;
+  /process\.|globalThis|mock\.|child_process|worker_threads|async_hooks|diagnostics_channel|playwright|redis-servers|registerHooks|opentelemetry|tracing-fixture|service-process|cli-process|support\/faults|kill-rounds|packed-packages|compile-modules|^(?:before|after)(?:Each)?\(/m;
 
 /** Long tests of many examples and of whole programs. They gain nothing, and the other core runs beside them. */
 const isLong = /support\/examples|fc\.scheduler\(|coming-from\//;
