@@ -62,6 +62,7 @@ export async function connectCluster(
       } catch (error) {
         if (!(error as Error).message.startsWith("MOVED ")) throw error;
         redirections++;
+        options.onInterruption(error as Error);
         believed[shard] = primaryOf(shard);
         return await sendTo(nodeOf(shard), command);
       }

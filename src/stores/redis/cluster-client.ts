@@ -17,10 +17,10 @@ const MAX_LOOKUPS = 30;
 export async function connectCluster(
   { createCluster }: RedisPackage,
   nodes: readonly URL[],
-  settings: NodeSettings,
+  settings: NodeSettings & { readonly onInterruption: (error: unknown) => void },
   connect: Connect,
 ): Promise<RedisClient> {
-  const { nodeAddressMap } = settings;
+  const { nodeAddressMap, onInterruption } = settings;
   const [first] = nodes as readonly [URL];
   const createClient = () =>
     createCluster({
@@ -57,6 +57,8 @@ export async function connectCluster(
         if (!/^(MOVED|ASK) /.test((error as Error).message)) throw error;
         // The package follows the redirection, and asks for the slots again.
         redirections++;
+        // Another server may have taken over without the last writes, although no connection broke.
+        if ((error as Error).message.startsWith("MOVED ")) onInterruption(error);
         return await client.sendCommand(key, false, [...command]);
       }
     },

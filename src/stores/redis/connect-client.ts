@@ -33,7 +33,8 @@ export async function connectClient(
     await connectOrAbort(client, signal);
     return client;
   };
-  if (address.kind === "cluster") return await connectCluster(redis, address.nodes, settings, connect);
+  if (address.kind === "cluster")
+    return await connectCluster(redis, address.nodes, { ...settings, onInterruption }, connect);
   const connectionOf = () => String(interruptions);
   if (address.kind === "sentinel") {
     const sentinel = await connectSentinel(redis, address, settings, connect);

@@ -132,6 +132,8 @@ async function run(kind: DeploymentKind, seed: number, mayLose: boolean = false)
       const isLost = ({ began, ended }: Write) => lost.some(({ at }) => began <= at && at <= ended);
       const kept = missing.filter(({ during }) => !isLost(during));
       assert.deepEqual(kept, [], "acknowledged writes are missing");
+      const revoked = missing.filter(({ what }) => what.startsWith("the revocation"));
+      assert.deepEqual(revoked, [], "a process that still runs has not appended its revocations again");
       assert.ok(!mayLose || lost.length > 0);
       isChecked = true;
     } catch (error) {
