@@ -87,17 +87,17 @@ function timeoutError(what: string, ms: number): HoldfastError {
 /** Waits for `promise` until the caller's own signal aborts. The work behind the promise continues. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await promise;
-  const settled = new AbortController();
+  let stop = () => {};
   const aborted = new Promise<never>((_, reject) => {
-    const once = { once: true, signal: settled.signal };
     const rejectWithReason = () => reject(signal.reason as Error);
     if (signal.aborted) rejectWithReason();
-    signal.addEventListener("abort", rejectWithReason, once);
+    signal.addEventListener("abort", rejectWithReason, { once: true });
+    stop = () => signal.removeEventListener("abort", rejectWithReason);
   });
   try {
     // The race listens to `promise` even when the signal has aborted already, so that a later failure is handled.
     return await Promise.race([aborted, promise]);
   } finally {
-    settled.abort();
+    stop();
   }
 }

@@ -96,6 +96,10 @@ export class ViewSnapshot {
   }
 
   async #saveOnTimer(): Promise<void> {
+    if (!this.#isDue(AGE_INTERVAL_MS)) {
+      this.#schedule(SAVE_INTERVAL_MS);
+      return;
+    }
     const earlier = this.#queue;
     let isSaved = true;
     this.#queue = (async () => {
@@ -106,13 +110,17 @@ export class ViewSnapshot {
     this.#schedule(isSaved ? SAVE_INTERVAL_MS : AGE_INTERVAL_MS);
   }
 
-  /** Saves new revocations, and the view's age when the last save is `ageIntervalMs` ago. Returns false when the save failed. */
-  async #saveIfDue(ageIntervalMs: number): Promise<boolean> {
+  /** Whether there are new revocations, or the last save of the view's age is `ageIntervalMs` ago. */
+  #isDue(ageIntervalMs: number): boolean {
     const { follower, clock } = this.#options;
-    const hasNewAge = (follower?.completeAt ?? null) !== this.#savedCompleteAt;
-    const savedRecently = this.#savedAt !== null && elapsedMs(clock, this.#savedAt) < ageIntervalMs;
-    if (!this.#hasUnsaved && (!hasNewAge || savedRecently)) return true;
-    return await this.#attempt("saving", async () => await this.#save());
+    if (this.#hasUnsaved) return true;
+    if ((follower?.completeAt ?? null) === this.#savedCompleteAt) return false;
+    return this.#savedAt === null || elapsedMs(clock, this.#savedAt) >= ageIntervalMs;
+  }
+
+  /** Saves what is due. Returns false when the save failed. */
+  async #saveIfDue(ageIntervalMs: number): Promise<boolean> {
+    return !this.#isDue(ageIntervalMs) || (await this.#attempt("saving", async () => await this.#save()));
   }
 
   async #restore(): Promise<void> {
