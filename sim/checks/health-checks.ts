@@ -23,7 +23,9 @@ const failures: ReadonlySet<unknown> = new Set([503, "unavailable"]);
 /** What users got from a service just before its health was asked for, and its health, are the same thing (law 10). */
 export function checkHealth(facts: Facts): Violation[] {
   const { operations, stops } = facts;
-  const probes = operations.filter(({ operation, answer }) => operation === "health" && answer !== null);
+  const answered = operations.filter(({ answer }) => answer !== null);
+  const probes = answered.filter(({ operation }) => operation === "health");
+  const byService = Map.groupBy(answered, ({ call }) => call["service"] ?? call["guard"]);
   return probes.flatMap((probe): Violation[] => {
     const service = probe.call["service"];
     const isStopped = stops.some(
@@ -31,16 +33,10 @@ export function checkHealth(facts: Facts): Violation[] {
         process === service && began < probe.ended && probe.began - LATE_MS < ended,
     );
     if (isStopped) return [];
+    const recent = operationsBetween(byService.get(service) ?? [], probe.began - LATE_MS, probe.began);
     const violation = (message: string) => ({ check, at: probe.ended, process: probe.process, message });
     const compared = Object.entries(outcomes).flatMap(([name, matches]): Violation[] => {
-      const answers = operations.filter(
-        (one) =>
-          (one.call["service"] ?? one.call["guard"]) === service &&
-          one.answer !== null &&
-          probe.began - LATE_MS < one.began &&
-          one.ended < probe.began &&
-          matches(one, facts),
-      );
+      const answers = recent.filter((one) => one.ended < probe.began && matches(one, facts));
       // Health tells of a fault before the first user meets it.
       const isOutdated = facts.hasFaultBegun(probe.began - LATE_MS, probe.ended);
       const message = compare(name, probe, answers, isOutdated);
@@ -48,6 +44,23 @@ export function checkHealth(facts: Facts): Violation[] {
     });
     return [...compared, ...(isWellWithoutStore(probe, facts) ? [violation(WELL_WITHOUT_STORE)] : [])];
   });
+}
+
+/** The operations that began after `from` and before `until`. The list has the order of their calls. */
+function operationsBetween(
+  sorted: readonly RecordedOperation[],
+  from: number,
+  until: number,
+): readonly RecordedOperation[] {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] as RecordedOperation).began > from) high = middle;
+    else low = middle + 1;
+  }
+  let end = low;
+  while ((sorted[end]?.began ?? Infinity) < until) end++;
+  return sorted.slice(low, end);
 }
 
 const WELL_WITHOUT_STORE = "a service called refreshes well although its store was down";
