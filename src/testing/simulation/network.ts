@@ -112,43 +112,37 @@ export class SimulatedNetwork {
 
   /** @internal The `fetch` of one life of a process. */
   createFetch(caller: Machine): SimulatedFetch {
-    return async (input, init) => {
+    return async (input, init = {}) => {
+      if (!(input instanceof Request) && isWhole(init.body)) return await this.#send(caller, input, init);
       const request = new Request(input, init);
       const body = request.body === null ? null : new Uint8Array(await request.arrayBuffer());
-      return await this.#send(caller, request, body);
+      const { url, method, headers, redirect, signal } = request;
+      return await this.#send(caller, url, { method, headers, redirect, signal, body });
     };
   }
 
-  async #send(caller: Machine, request: Request, body: Uint8Array<ArrayBuffer> | null): Promise<Response> {
-    const { signal } = request;
-    signal.throwIfAborted();
-    const { host, pathname } = new URL(request.url);
-    const label = `${request.method} ${host}${pathname}`;
+  async #send(caller: Machine, url: string | URL, { signal, ...init }: RequestInit): Promise<Response> {
+    signal?.throwIfAborted();
+    const leaving = new AbortController();
+    // It is a request to the server from here on, and the signal of the caller reaches the server by a message.
+    const arriving = new Request(url, { ...init, signal: leaving.signal });
+    const { host, pathname } = new URL(arriving.url);
+    const label = `${arriving.method} ${host}${pathname}`;
     const listener = this.#choose(host);
     return await new Promise<Response>((resolve, reject) => {
-      const exchange = new Exchange(
-        this.#world,
-        caller,
-        listener?.process.name ?? "",
-        label,
-        resolve,
-        reject,
-      );
-      signal.addEventListener("abort", () => exchange.abort(signal.reason as Error, this), { once: true });
+      const server = listener?.process.name ?? "";
+      const exchange = new Exchange(this.#world, { caller, server, label, leaving }, resolve, reject);
+      signal?.addEventListener("abort", () => exchange.abort(signal.reason as Error, this), { once: true });
       if (listener === undefined) return exchange.refuse(this.delayMs(), "ENOTFOUND");
       exchange.followCaller(this);
-      const copies = this.#world.random() < this.conditions.duplicate ? 2 : 1;
-      if (copies === 2) this.#world.note(() => `duplicate ${label}`);
-      for (let copy = 0; copy < copies; copy++) {
-        if (this.isLost(caller.name, listener.process.name, label)) continue;
-        // A duplicate is the retry of a client or proxy, so that it comes from the same caller.
-        const { method, headers, redirect } = request;
-        const init = { method, headers, body, redirect, signal: exchange.left };
-        this.#world.plan(
-          this.delayMs(),
-          null,
-          `request ${label} ${caller.name}>${listener.process.name}`,
-          () => this.#arrive(exchange, listener, new Request(request.url, init)),
+      // A duplicate is the retry of a client or proxy, so that it comes from the same caller.
+      const isDoubled = this.#world.random() < this.conditions.duplicate;
+      if (isDoubled) this.#world.note(() => `duplicate ${label}`);
+      const copies = isDoubled ? [arriving.clone(), arriving] : [arriving];
+      for (const copy of copies) {
+        if (this.isLost(caller.name, server, label)) continue;
+        this.#world.plan(this.delayMs(), null, `request ${label} ${caller.name}>${server}`, () =>
+          this.#arrive(exchange, listener, copy),
         );
       }
     });
@@ -195,27 +189,39 @@ export class SimulatedNetwork {
   }
 }
 
+/** Whether a body is in memory as a whole, so that nobody reads it later from a stream. */
+function isWhole(body: RequestInit["body"]): boolean {
+  return body === undefined || body === null || typeof body === "string" || body instanceof URLSearchParams;
+}
+
 const BODILESS: ReadonlySet<number> = new Set([101, 204, 205, 304]);
+
+/** What an exchange is about. */
+interface ExchangeParts {
+  readonly caller: Machine;
+  /** Name of the process to which the request goes. Empty when the host is unknown. */
+  readonly server: string;
+  readonly label: string;
+  /** Aborts the requests that arrive: the caller has gone. */
+  readonly leaving: AbortController;
+}
 
 /** A request whose caller waits. The first answer counts. */
 class Exchange {
   readonly caller: Machine;
-  /** Name of the process to which the request goes. Empty when the host is unknown. */
   readonly server: string;
   readonly label: string;
   readonly #world: Scheduler;
   readonly #life: number;
   readonly #resolve: (response: Response) => void;
   readonly #reject: (error: Error) => void;
-  readonly #leaving = new AbortController();
+  readonly #leaving: AbortController;
   #isOver = false;
   #forget: () => void = () => undefined;
 
   constructor(
     world: Scheduler,
-    caller: Machine,
-    server: string,
-    label: string,
+    { caller, server, label, leaving }: ExchangeParts,
     resolve: (response: Response) => void,
     reject: (error: Error) => void,
   ) {
@@ -226,11 +232,7 @@ class Exchange {
     this.#life = caller.life;
     this.#resolve = resolve;
     this.#reject = reject;
-  }
-
-  /** The signal of the requests that arrive: the caller has gone. */
-  get left(): AbortSignal {
-    return this.#leaving.signal;
+    this.#leaving = leaving;
   }
 
   /** The caller stops waiting. The server learns of it later, or never. */

@@ -61,9 +61,7 @@ export function virtualTimers(source: TimerSource): {
     abortSignal: {
       timeout: (ms: number) => {
         const controller = new AbortController();
-        source.after(ms, () =>
-          controller.abort(new DOMException("The operation was aborted due to timeout", "TimeoutError")),
-        );
+        source.after(ms, () => controller.abort(timeoutError()));
         return controller.signal;
       },
     },
@@ -120,6 +118,15 @@ function virtualTimerPromises(
 
 function rejectAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw abortError(signal);
+}
+
+/** The error of a signal whose time is over. Its stack has no frame of the program, and takes long to capture. */
+function timeoutError(): DOMException {
+  const depth = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  const error = new DOMException("The operation was aborted due to timeout", "TimeoutError");
+  Error.stackTraceLimit = depth;
+  return error;
 }
 
 /** The error of Node for an aborted timer. */
