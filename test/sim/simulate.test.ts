@@ -8,7 +8,7 @@ import { findDivergence } from "../../src/testing/simulation/index.ts";
 const MINUTES = 4;
 
 /** Seeds with several services, guards, clocks and clients, and seeds that once failed. */
-const seeds = [11, 18, 23, 46];
+const seeds = [11, 12, 23, 46];
 
 for (const seed of seeds) {
   test(`a simulated deployment keeps its promises under faults, and replays the seed ${seed} exactly`, async () => {
