@@ -113,9 +113,10 @@ async function endAgain(
   if (revocation.kind !== "subject") return 0;
   const { id: subject } = revocation;
   const cutoff = await subjects.cutOff(subject, { ...revocation, moment: at });
-  // Sessions that began after the entry stay live.
+  // Sessions that began after the cut-off stay live. Its number is its time, and the entry is appended later.
+  const upTo = Math.min(at, revocation.number ?? at);
   const ended = await mapConcurrently(cutoff.ids, async (id) => {
-    return await commands.end(id, "revoked", { subject, number: cutoff.number, upTo: at });
+    return await commands.end(id, "revoked", { subject, number: cutoff.number, upTo });
   });
   return ended.filter(({ outcome }) => outcome === "live").length;
 }
