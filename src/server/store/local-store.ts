@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { systemEntropy, type Entropy } from "../../core/entropy.ts";
-import { HoldfastError, systemErrorCode } from "../../core/errors.ts";
+import { HoldfastError, isHoldfastError, systemErrorCode } from "../../core/errors.ts";
 import { makeDirectory } from "../../stores/make-directory.ts";
 import type { Store } from "../../stores/store.ts";
 import { sqliteStore } from "../../stores/sqlite.ts";
@@ -75,7 +75,9 @@ export async function openLocalStore(
   }
   await makeStoreDirectory(dataDir);
   await makeStoreDirectory(`${dataDir}.local`);
-  const store = await sqliteStore({ file: files.data, clock, random, entropy });
+  const store = await sqliteStore({ file: files.data, clock, random, entropy }).catch((error: unknown) => {
+    throw nameUnwritable(error, dataDir);
+  });
   try {
     // The id is read before the secret, because a process writes the secret before it claims an id.
     const id = await store.markers.read("id");
@@ -118,6 +120,17 @@ function storeEmptied({ data, marker }: LocalFiles): HoldfastError {
     `${data} is missing, empty, or not the store that ${marker} names. Restore it from a backup; ` +
       `or remove ${marker} to start with the store as it is, which may have no user and no session`,
   );
+}
+
+/** Matches the codes of a file that this process may not write. */
+const UNWRITABLE = /: (?:EACCES|EROFS|EPERM|SQLITE_READONLY)\b/;
+
+/** Adds what to do to an error about a file that this process may not write. Returns other errors unchanged. */
+function nameUnwritable(error: unknown, dataDir: string): unknown {
+  if (!isHoldfastError(error, "store_unavailable") || !UNWRITABLE.test(error.message)) return error;
+  const advice = `the user of this process must be able to write in ${dataDir} and to the files in it`;
+  const todo = "correct the owner, the mode or the mount, or set HOLDFAST_DATA_DIR to another directory";
+  return new HoldfastError(error.code, `${error.message}: ${advice}; ${todo}`, { cause: error });
 }
 
 export async function makeStoreDirectory(path: string): Promise<void> {

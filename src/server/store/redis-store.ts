@@ -4,6 +4,7 @@ import { importRedis } from "../../stores/redis/connect-client.ts";
 import { systemPlatform, type Platform } from "../platform.ts";
 import { claimStore, localFiles, makeStoreDirectory, type OpenedStore } from "./local-store.ts";
 import { readPrivateFile } from "./private-file.ts";
+import { nameRedisSettings } from "./redis-open-error.ts";
 
 /** Loads the package that the store needs. Rejects when it is not installed. */
 export async function loadRedis(): Promise<void> {
@@ -21,7 +22,9 @@ export async function openRedisStore(
 ): Promise<OpenedStore> {
   const files = localFiles(options.dataDir);
   const marker = await readPrivateFile(files.marker);
-  const store = await redisStore({ ...redis, clock, random, entropy });
+  const store = await redisStore({ ...redis, clock, random, entropy }).catch((error: unknown) => {
+    throw nameRedisSettings(error);
+  });
   try {
     if ((await store.markers.read("filling")) !== null) {
       const todo = "run holdfast migrate again";

@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -125,3 +136,22 @@ test("names a secret that cannot be read, and does not replace it", async (t) =>
   await chmod(files.secret, 0o700);
   await assert.rejects(start(dataDir), { code: "store_unavailable", message: /secret cannot be read/ });
 });
+
+test(
+  "says what to do when the data directory exists and cannot be written",
+  { skip: process.platform !== "linux" && "only Linux has a folder that root cannot write" },
+  async (t) => {
+    const { dataDir } = await folder(t);
+    // Not even root can make a file there.
+    await symlink("/sys/kernel", dataDir);
+    await assert.rejects(start(dataDir), (error: Error & { code: string }) => {
+      assert.equal(error.code, "store_unavailable");
+      assert.match(
+        error.message,
+        /holdfast\.db cannot be used: (?:EACCES|EROFS|EPERM): the user of this process/,
+      );
+      assert.match(error.message, /correct the owner, the mode or the mount, or set HOLDFAST_DATA_DIR/);
+      return error.message.includes(`write in ${dataDir} `);
+    });
+  },
+);
