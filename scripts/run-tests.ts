@@ -1,22 +1,19 @@
 /*
- * Runs the tests with the reporter of Node. `node scripts/run-tests.ts [--strict] [--explore] [--slowest N] [--batches] [FILE …]`
+ * Runs the tests with the reporter of Node. `node scripts/run-tests.ts [--strict] [--explore] [--slowest N] [FILE …]`
  *
  * The tests start hundreds of processes, and a machine that does other work may starve one of them past a deadline. When
  * at most three files fail, exactly these run once more, one at a time with no test beside them. The output names every
  * test that failed, and the run fails when a file fails again. `--strict` repeats nothing.
- * `--explore` draws new examples for the property tests, and all that slow ones have.
- * `--slowest` prints the files that took the longest. Each file has a process of its own then.
- * Small files share processes when no file is named, or with `--batches`.
+ * `--explore` draws new examples for the property tests, and all that slow ones have. `--slowest` prints the files that took the longest.
  */
 import { globSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join, relative, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { findSystemPrograms } from "./system-programs.ts";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
-import { divideIntoBatches, type Batch } from "./test-batches.ts";
 import { killAll, listDescendants } from "../test/support/child-processes.ts";
 import { FILE_LIMIT_MS } from "../test/support/file-limit.ts";
 
@@ -65,12 +62,7 @@ const TEST_LIMIT_MS = 420_000;
 const BLOCKED_FILE_LIMIT_MS = 1.2 * FILE_LIMIT_MS;
 
 const { values: flags, positionals } = parseArgs({
-  options: {
-    strict: { type: "boolean" },
-    explore: { type: "boolean" },
-    slowest: { type: "string" },
-    batches: { type: "boolean" },
-  },
+  options: { strict: { type: "boolean" }, explore: { type: "boolean" }, slowest: { type: "string" } },
   allowPositionals: true,
 });
 const preloaded = ["light-hooks", "watchdog", ...(flags.explore === true ? [] : ["same-examples"])];
@@ -84,12 +76,7 @@ const execArgv = [
   "--conditions=holdfast-source",
   ...preloaded.map((name) => `--import=${import.meta.resolve(`../test/support/${name}.ts`)}`),
 ];
-/** The entry of a batch → its files. */
-const batches = new Map<string, Batch["files"]>();
-const short = (file: string) => {
-  const { length } = batches.get(file) ?? [];
-  return length === 0 ? relative("", file) : `${basename(file)} of ${length} files`;
-};
+const short = (file: string) => relative("", file);
 
 /** The files that run now. */
 const unfinished = new Set<string>();
@@ -141,8 +128,7 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
       durations.set(file, performance.now() - (dequeuedAt.get(file) ?? performance.now()));
       if (!details.passed) failures.set(file, failures.get(file) ?? []);
     } else if (type === "test:fail" && entryFile !== undefined && details.type !== "suite") {
-      const place = batches.has(entryFile) ? `${short(file)}: ` : "";
-      failures.set(entryFile, [...(failures.get(entryFile) ?? []), place + name]);
+      failures.set(entryFile, [...(failures.get(entryFile) ?? []), name]);
     }
   }
 
@@ -223,34 +209,20 @@ setTimeout(
 setInterval(endLateFiles, FILE_LIMIT_MS / 20).unref();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => giveUp(`ended by ${signal}`));
 
-/** The files of a batch, or the file itself. */
-const filesOf = (entry: string) => batches.get(entry) ?? [entry];
-
-const isWhole = positionals.length === 0;
-const files = (isWhole ? globSync("test/**/*.test.ts") : positionals).map((file) => resolve(file)).toSorted();
-let entries = files;
-if (flags.batches === true || (isWhole && flags.slowest === undefined)) {
-  const divided = divideIntoBatches(files);
-  for (const batch of divided.batches) batches.set(batch.entry, batch.files);
-  entries = [...divided.alone, ...batches.keys()];
-}
-const first = await runFiles(entries, 3);
+const files = (positionals.length > 0 ? positionals : globSync("test/**/*.test.ts")).map((file) =>
+  resolve(file),
+);
+const first = await runFiles(files.toSorted(), 3);
 const failed = [...first.failures.keys()];
 let total = first.total;
 let hasFailed = failed.length > 0;
 if (failed.length > 0 && failed.length <= MAX_REPEATED && flags.strict !== true) {
-  const again = failed.flatMap(filesOf);
-  const [kind, each] =
-    batches.size === 0 ? ["files", "Each"] : ["processes", `Each of ${again.length} files`];
-  console.log(`\n== ${failed.length} of ${entries.length} ${kind} failed. ${each} runs once more, alone.`);
-  const repeated = await runFiles(again, 1);
+  console.log(`\n== ${failed.length} of ${files.length} files failed. Each runs once more, alone.`);
+  const repeated = await runFiles(failed, 1);
   total = merge(first, repeated);
   hasFailed = repeated.failures.size > 0;
-  const isRecovered = (entry: string) => !filesOf(entry).some((file) => repeated.failures.has(file));
-  list(
-    new Map([...first.failures].filter(([entry]) => isRecovered(entry))),
-    "failed beside other files, passed alone",
-  );
+  const recovered = new Map([...first.failures].filter(([file]) => !repeated.failures.has(file)));
+  list(recovered, "failed beside other files, passed alone");
   list(repeated.failures, "failed beside other files and alone");
 } else {
   list(first.failures, "failed");

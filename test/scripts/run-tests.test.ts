@@ -8,10 +8,6 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-const imports = `import { test } from "node:test";
-import { existsSync, writeFileSync } from "node:fs";
-import { pid } from "node:process";`;
-
 const passing = 'test("passes", () => {});';
 const failing = 'test("fails", () => { throw new Error("always"); });';
 /** Fails in its first run only. */
@@ -33,6 +29,7 @@ function runTests(
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const paths = Object.entries(files).map(([name, code]) => {
     const path = join(folder, `${name}.test.mjs`);
+    const imports = 'import { test } from "node:test";\nimport { existsSync, writeFileSync } from "node:fs";';
     writeFileSync(path, `${imports}\n${code}\n`);
     return path;
   });
@@ -94,47 +91,6 @@ test("nothing is repeated when more than three files fail, or with --strict", (t
     assert.doesNotMatch(output, /once more/);
     assert.match(output, /^! failed: .*one\.test\.mjs: fails once$/m);
   }
-});
-
-/** The ids of the processes that printed one. */
-function pidsIn(output: string): string[] {
-  return [...output.matchAll(/\bruns in (\d+)/g)].map(([, pid = ""]) => pid);
-}
-
-const telling = 'test("tells", () => console.log(`runs in ${pid}`));';
-
-test("with --batches a process loads small files before their tests, and a file that names its process has its own", (t) => {
-  const own = `${telling} test("has variables", () => void process.env);`;
-  const late = `await new Promise((resolve) => setImmediate(resolve)); console.log("two is loaded"); ${telling}`;
-  const files = { one: telling, two: late, three: own };
-  const { status, output } = runTests(t, files, { flags: ["--batches"] });
-  assert.equal(status, 0, output);
-  const pids = pidsIn(output);
-  assert.equal(pids.length, 3, output);
-  assert.equal(new Set(pids).size, 2, output);
-  assert.equal(closing(output, "pass"), 4);
-  const [shared = ""] = pids.filter((pid) => pids.indexOf(pid) !== pids.lastIndexOf(pid));
-  assert.ok(output.indexOf("two is loaded") < output.indexOf(`runs in ${shared}`), output);
-});
-
-test("when a test of a shared process fails, each of its files runs alone, and counts once", (t) => {
-  const files = { one: telling, two: `${telling} ${unlucky}`, three: passing };
-  const { status, output } = runTests(t, files, { flags: ["--batches"] });
-  assert.equal(status, 0, output);
-  assert.match(
-    output,
-    /^! failed beside other files, passed alone: batch-.* of 3 files: .*two.*: fails once$/m,
-  );
-  assert.equal(new Set(pidsIn(output)).size, 3, output);
-  assert.deepEqual([closing(output, "tests"), closing(output, "fail")], [4, 0]);
-});
-
-test("a file of a shared process that cannot be loaded fails the run by its own name", (t) => {
-  const files = { one: passing, two: 'throw new Error("cannot be loaded");' };
-  const { status, output } = runTests(t, files, { flags: ["--batches"] });
-  assert.equal(status, 1, output);
-  assert.match(output, /^! failed beside other files and alone: .*two\.test\.mjs: /m);
-  assert.doesNotMatch(output, /alone: .*one\.test/);
 });
 
 test("a file that blocks its thread is ended, and the run fails and names it", (t) => {
