@@ -48,8 +48,8 @@ const FAILURE_EVENT_MS = 60_000;
 export interface FoundIssuersParts {
   readonly hosts: HostLimits;
   readonly sharedCache: SharedCache | undefined;
-  /** The verdict about a token of an issuer that is not trusted. */
-  readonly refuse: (iss: string) => InvalidVerdict;
+  /** The verdict about a token of an issuer that is not trusted, or the configured issuer whose keys it waits for. */
+  readonly refuse: (iss: string) => GuardedIssuer | InvalidVerdict;
   /** Called after each new revocation of a found issuer. */
   readonly onRevocation: () => void;
 }

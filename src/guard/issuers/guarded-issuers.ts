@@ -60,7 +60,13 @@ export class GuardedIssuers {
     return (iss === undefined ? undefined : this.found?.find(iss)) ?? this.#refuse(iss);
   }
 
-  #refuse(iss: string | undefined): InvalidVerdict {
+  /**
+   * Refuses a token of an unknown issuer. The provider of a configured issuer may name this one in its metadata. The
+   * token then waits for the keys of the configured issuer, because an error in an issuer's name must make no good token invalid.
+   */
+  #refuse(iss: string | undefined): GuardedIssuer | InvalidVerdict {
+    const named = this.configured.find(({ keyring }) => iss !== undefined && keyring.otherIssuer === iss);
+    if (named !== undefined) return named;
     const detail = refusalDetail("iss", this.#trusted, iss);
     return invalidVerdict(iss === undefined ? "missing_claim" : "wrong_issuer", detail);
   }

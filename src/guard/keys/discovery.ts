@@ -90,6 +90,7 @@ class DiscoveredLocation implements KeyLocation {
   readonly #settings: JwksSettings;
   readonly #context: KeyContext;
   readonly #documents: readonly MetadataDocument[];
+  #otherIssuer: string | undefined;
   /** `readAt` is `null` when the URL may be out of date: it is used only if the metadata cannot be fetched. */
   #known: { readonly url: string; readonly readAt: Instant | null } | null = null;
 
@@ -100,6 +101,10 @@ class DiscoveredLocation implements KeyLocation {
       url === undefined
         ? metadataDocuments(context.issuer, settings.allowHttp)
         : [{ what: "the metadata at discovered: url", url }];
+  }
+
+  get otherIssuer(): string | undefined {
+    return this.#otherIssuer;
   }
 
   firstUrl(): string {
@@ -165,7 +170,9 @@ class DiscoveredLocation implements KeyLocation {
     if (response.status !== 200) throw badStatus(what, url, response, this.#context);
     const { json } = response;
     const { issuer, jwks_uri: uri } = Object(json) as { issuer?: unknown; jwks_uri?: unknown };
+    this.#otherIssuer = undefined;
     if (issuer !== this.#context.issuer) {
+      if (typeof issuer === "string") this.#otherIssuer = issuer;
       const named = typeof issuer === "string" ? JSON.stringify(issuer.slice(0, MAX_SHOWN_ISSUER)) : "none";
       throw unusableResponse(
         what,

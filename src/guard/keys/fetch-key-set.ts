@@ -19,6 +19,8 @@ import type { KeyContext } from "./key-source.ts";
 /** Where a key set is fetched from. */
 export interface KeyLocation {
   readonly kind: "discovered" | "jwks";
+  /** As in `Keyring`. */
+  readonly otherIssuer?: string | undefined;
   /** The URL that the next attempt begins with. */
   firstUrl(): string;
   /** The URL of the key set. Rejects when the URL is unknown and cannot be discovered. */

@@ -88,6 +88,10 @@ export class JwksKeyring implements Keyring {
     return this.#epoch;
   }
 
+  get otherIssuer(): string | undefined {
+    return this.#location.otherIssuer;
+  }
+
   /** The last good set as it was fetched. `null` without a usable set. */
   async document(): Promise<unknown> {
     await this.#restored;

@@ -71,6 +71,11 @@ export interface Keyring {
   /** Grows when the keys are declared compromised. */
   readonly epoch: number;
   /**
+   * The issuer that the provider's metadata names in place of the configured one, since the last metadata that could be
+   * read. Its tokens are not judged without the keys, because one of the two names is a mistake.
+   */
+  readonly otherIssuer?: string | undefined;
+  /**
    * Whether a key that `find` does not return may verify a token that none of the returned keys verifies. A set from a URL
    * may get another key for a token without `kid`. One source of several may not have its set yet.
    */

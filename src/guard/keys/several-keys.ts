@@ -67,6 +67,10 @@ class CombinedKeyring implements Keyring {
     return this.#parts.reduce((sum, { epoch }) => sum + epoch, 0);
   }
 
+  get otherIssuer(): string | undefined {
+    return this.#parts.find(({ otherIssuer }) => otherIssuer !== undefined)?.otherIssuer;
+  }
+
   mayHaveOthers(kid: string | undefined, algorithm: Algorithm): boolean {
     return this.#partsFor(algorithm).some((part) => part.mayHaveOthers(kid, algorithm));
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { discovered } from "../../../src/guard/keys/discovery.ts";
-import type { DiscoveryOptions } from "../../../src/index.ts";
+import { createGuard, staticKeys, type DiscoveryOptions, type Guard } from "../../../src/index.ts";
 import { createMint, FakeClock, type Mint } from "../../../src/testing/index.ts";
 import { audience } from "../fixture.ts";
 import { recordEvents, fakeSnapshots, openKeyring, verifyOutcome } from "./fixture.ts";
@@ -284,4 +284,37 @@ test("the metadata may stand at another address, and must still name the issuer"
   assert.match(other.status().lastError ?? "", /the metadata at discovered: url names another issuer/);
   assert.throws(() => discovered({ url: "http://inside.example" }), /discovered: url must be an https URL/);
   discovered({ url: "http://inside.example", allowHttp: ["inside.example"] });
+});
+
+test("law 2: a token of the issuer that the metadata names instead gets 503 from a guard of two issuers, as from a guard of one", async (t) => {
+  const { clock, web } = await setUp();
+  const named = `${issuer}/`;
+  const mint = await createMint({ issuer: named, audience, clock });
+  web.set(keys, says(mint.jwks()));
+  web.set(openid, says({ issuer: named, jwks_uri: keys }));
+  const fetch = async (url: string, { signal }: RequestInit) =>
+    (await web.get(url)?.(signal)) ?? new Response(null, { status: 404 });
+  const one = { issuer, audience, keys: discovered({ fetch }) };
+  const other = { issuer: "https://other.example", audience, keys: staticKeys(mint.jwks()) };
+  for (const issuers of [[one], [one, other]]) {
+    const guard = createGuard({ issuers, clock, warnings: false, name: `issuers ${issuers.length}` });
+    t.after(async () => await guard.close());
+    await clock.advance(1);
+    assert.deepEqual(await outcomes(guard), [
+      "keys_unavailable",
+      issuers.length === 1 ? "keys_unavailable" : "wrong_issuer",
+    ]);
+    // The metadata names the configured issuer at last, so the other one is a stranger.
+    web.set(openid, says({ issuer, jwks_uri: keys }));
+    await clock.advance(hour);
+    assert.deepEqual(await outcomes(guard), ["wrong_issuer", "wrong_issuer"]);
+    web.set(openid, says({ issuer: named, jwks_uri: keys }));
+  }
+  async function outcomes(guard: Guard): Promise<string[]> {
+    const tokens = [mint.token(), mint.token({ iss: "https://stranger.example" })];
+    const verdicts = await Promise.all(tokens.map(async (token) => await guard.validate(token)));
+    return verdicts.map((verdict) =>
+      verdict.status === "valid" ? "valid" : verdict.status === "invalid" ? verdict.reason : verdict.cause,
+    );
+  }
 });
