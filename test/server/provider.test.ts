@@ -3,6 +3,7 @@ import { test, type TestContext } from "node:test";
 import { startService, type RunningService } from "../../src/server/serve.ts";
 import { createProvider, type Provider } from "../../src/testing/index.ts";
 import { login, verify } from "../support/auth-calls.ts";
+import { waitUntil } from "../support/deadline.ts";
 import { temporarySettings } from "./temporary-settings.ts";
 
 const audience = "https://api.example";
@@ -39,6 +40,11 @@ async function degradedHeader({ publicAddress }: RunningService, token: string):
 
 async function readiness({ publicAddress }: RunningService): Promise<unknown> {
   return await (await fetch(`${publicAddress}/health/ready`)).json();
+}
+
+async function advice({ adminAddress }: RunningService): Promise<string | undefined> {
+  const health = (await (await fetch(`${adminAddress}/health`)).json()) as { headline: { advice?: string } };
+  return health.headline.advice;
 }
 
 const whole = { store: "ok", keys: "ok", revocations: "ok", guard: "ok", clock: "ok", provider: "ok" };
@@ -112,4 +118,23 @@ test("the service asks about opaque tokens of its form only, and with ask: opaqu
   assert.equal(await verify(publicAddress, "another-token-of-a-stranger"), 401);
   assert.equal(await verify(publicAddress, provider.token({ jti: "t1" })), 200);
   assert.equal(provider.counts("introspection").requests, requests);
+});
+
+test("law 2: with a final slash too many in the setting, good tokens get 503, and /health shows both names in full", async (t) => {
+  const provider = await createProvider({ audience });
+  await provider.listen();
+  t.after(async () => await provider.close());
+  const wrong = `${provider.issuer}/`;
+  const settings = await temporarySettings({
+    HOLDFAST_AUDIENCE: audience,
+    HOLDFAST_PROVIDER_ISSUER: wrong,
+  });
+  const running = await startService(settings);
+  t.after(running.stop);
+  await waitUntil(async () => (await advice(running)) !== null, "the headline about the provider");
+  assert.equal(await verify(running.publicAddress, provider.token()), 503);
+  assert.equal(
+    await advice(running),
+    `The configured issuer is "${wrong}", and the metadata of the provider names "${provider.issuer}". Correct HOLDFAST_PROVIDER_ISSUER, or the issuer in the file of HOLDFAST_GUARD.`,
+  );
 });

@@ -77,7 +77,7 @@ function keysWords(status: TrustedIssuerStatus, durationMs: number): Words {
     return {
       text: `The ${name} could not be fetched${forDuration(durationMs)}${also}`,
       effect: "its tokens answer 503",
-      advice: `${fetchAdvice(lastError)}${lastErrorWords(lastError)}`,
+      advice: fetchAdvice(lastError),
       runbook: "HoldfastKeysUnreachable",
     };
   }
@@ -94,7 +94,7 @@ function keysWords(status: TrustedIssuerStatus, durationMs: number): Words {
   return {
     text: `The ${name} could not be fetched${forDuration(durationMs)}`,
     effect: `${newKeyWords(status)}, tokens under a known key are ${left}`,
-    advice: `${fetchAdvice(lastError)}${lastErrorWords(lastError)}`,
+    advice: fetchAdvice(lastError),
     runbook: "HoldfastKeysUnreachable",
   };
 }
@@ -107,8 +107,24 @@ function newKeyWords({ authority }: TrustedIssuerStatus): string {
 
 const metadataNames: ReadonlySet<string> = new Set(["openid-configuration", "oauth-authorization-server"]);
 
-/** A provider that answers with an error has been reached. An address without a document is a wrong setting. */
 function fetchAdvice(lastError: string | null): string {
+  return otherIssuerAdvice(lastError) ?? `${fetchRemedy(lastError)}${lastErrorWords(lastError)}`;
+}
+
+/** The longest issuer that the advice shows. */
+const MAX_ISSUER = 200;
+
+/** The two names may differ in one character, such as a final slash, so that neither is shortened in its middle. */
+function otherIssuerAdvice(lastError: string | null): string | null {
+  const [, named, configured] =
+    /names another issuer: "(.+?)", not "(.+?)"(?:;|$)/.exec(lastError ?? "") ?? [];
+  if (named === undefined || configured === undefined) return null;
+  const [theirs, ours] = [named.slice(0, MAX_ISSUER), configured.slice(0, MAX_ISSUER)];
+  return `The configured issuer is "${ours}", and the metadata of the provider names "${theirs}". Correct HOLDFAST_PROVIDER_ISSUER, or the issuer in the file of HOLDFAST_GUARD.`;
+}
+
+/** A provider that answers with an error has been reached. An address without a document is a wrong setting. */
+function fetchRemedy(lastError: string | null): string {
   const [, what = "", code] = /([\w-]+) answered (\d{3})\b/.exec(lastError ?? "") ?? [];
   if (code === undefined) return "Fetch the key set by hand, and check proxy, DNS and certificates.";
   if (code !== "404" && code !== "410")
