@@ -273,6 +273,11 @@ const wrong: [name: string, value: string, message: RegExp][] = [
     "http://id.example/keys",
     /^HOLDFAST_PROVIDER_JWKS_URL must be an https URL/,
   ],
+  [
+    "HOLDFAST_PROVIDER_ISSUER",
+    "http://id.example",
+    /^HOLDFAST_PROVIDER_ISSUER must be an https URL \(or http to .*HOLDFAST_ALLOW_HTTP\) unless HOLDFAST_PROVIDER_JWKS_URL is set$/,
+  ],
   ["HOLDFAST_AUTHORITY_CLIENT", "nocolon", /^HOLDFAST_AUTHORITY_CLIENT must be id:secret/],
   ["HOLDFAST_AUTHORITY_OPAQUE", "15", /^HOLDFAST_AUTHORITY_OPAQUE must be on, off, a longest length/],
   ["HOLDFAST_AUTHORITY_OPAQUE", "16385", /^HOLDFAST_AUTHORITY_OPAQUE must be/],
@@ -405,5 +410,14 @@ test("every setting has either a default that its own parser accepts, or a text 
   for (const [name, { parse, default: text, otherwise }] of Object.entries(settingDefinitions)) {
     assert.notEqual(text === undefined, otherwise === undefined, name);
     if (text !== undefined) assert.notEqual(parse(text), undefined, name);
+  }
+});
+
+test("the issuer of a provider may be a plain http URL where HOLDFAST_ALLOW_HTTP or a key set allows it", () => {
+  const issuer = "http://id.example";
+  const enough = { HOLDFAST_ALLOW_HTTP: "id.example", HOLDFAST_PROVIDER_JWKS_URL: "https://id.example/keys" };
+  for (const [name, value] of Object.entries(enough)) {
+    const { provider } = readSettings({ HOLDFAST_PROVIDER_ISSUER: issuer, [name]: value });
+    assert.equal(provider?.issuer, issuer, name);
   }
 });
