@@ -36,11 +36,12 @@ export function createTokenResponse(
   refresh: RefreshToken,
   grant: Grant = sessionGrant(base.config, session.content),
 ): TokenResponse {
-  const now = base.clock.now();
+  const claims = accessTokenClaims(base, session, grant, base.clock.now());
   return {
-    ...accessTokenResponse(base, signingKey, accessTokenClaims(base, session, grant, now), now),
+    ...accessTokenResponse(base, signingKey, claims),
     refresh_token: refresh.text,
-    refresh_token_expires_in: Math.max(0, Math.floor((sessionExpiresAt(session) - now) / 1000)),
+    // The session expires by the clock of the store, and the clock of this process may be ahead of it.
+    refresh_token_expires_in: Math.max(0, Math.floor(sessionExpiresAt(session) / 1000) - claims.iat),
     session_id: session.id,
   };
 }
@@ -57,8 +58,7 @@ export function createClientTokenResponse(
     readonly cutoff: number;
   },
 ): AccessTokenResponse {
-  const { config, clock, entropy, storeTime } = base;
-  const now = clock.now();
+  const { config, entropy, storeTime } = base;
   // A token of a session has the same: guards whose clocks are right refuse a token from the future.
   const iat = Math.floor(storeTime.earliest() / 1000);
   const claims = {
@@ -72,7 +72,7 @@ export function createClientTokenResponse(
     [CUTOFF_CLAIM]: token.cutoff,
     scope: token.scopes.join(" "),
   };
-  return accessTokenResponse(base, signingKey, claims, now);
+  return accessTokenResponse(base, signingKey, claims);
 }
 
 type AccessTokenClaims = JwtClaims & { iat: number; exp: number; jti: string; scope: string };
@@ -82,13 +82,13 @@ function accessTokenResponse(
   { tokensAfterStep }: IssuerBase,
   signingKey: SigningKey,
   claims: AccessTokenClaims,
-  now: number,
 ): AccessTokenResponse {
   tokensAfterStep.record(claims.jti);
   return {
     access_token: signToken(claims, signingKey),
     token_type: "Bearer",
-    expires_in: Math.max(0, claims.exp - Math.floor(now / 1000)),
+    // The clock of this process may be ahead of `iat`, and a client discards tokens whose life is zero.
+    expires_in: Math.max(0, claims.exp - claims.iat),
     scope: claims.scope,
   };
 }

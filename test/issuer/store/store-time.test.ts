@@ -138,3 +138,19 @@ test("a token of a service from a machine that is ahead is not from the future",
   assert.equal((await validateAtIssuer(right, token)).valid, true);
   for (const issuer of [right, wrong]) await issuer.close();
 });
+
+test("law 8: a process whose clock is an hour ahead tells the whole lifetimes of new tokens, so that clients keep them", async () => {
+  const { right, wrong } = await withDifference(HOUR_MS);
+  const whole = [600, (30 * 24 * HOUR_MS) / 1_000];
+  const tokens = await logIn(wrong);
+  assert.deepEqual([tokens.expires_in, tokens.refresh_token_expires_in], whole, "after a login");
+  for (const when of ["after a refresh", "after a repeated refresh"]) {
+    const outcome = await wrong.refresh(tokens.refresh_token);
+    assert.ok(outcome.status === "ok", outcome.status);
+    assert.deepEqual([outcome.tokens.expires_in, outcome.tokens.refresh_token_expires_in], whole, when);
+  }
+  const headers = { Authorization: BASIC, "Content-Type": "application/x-www-form-urlencoded" };
+  const response = await sendRequest(wrong, "POST", "/oauth/token", "grant_type=client_credentials", headers);
+  assert.equal(((await response.json()) as { expires_in: number }).expires_in, 600, "of a service");
+  for (const issuer of [right, wrong]) await issuer.close();
+});
