@@ -1,4 +1,4 @@
-import { copyOptions } from "../core/option-checks.ts";
+import { copyOptions, optionError } from "../core/option-checks.ts";
 import { readChoice } from "../core/option-values.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
 import type { Entropy } from "../core/entropy.ts";
@@ -202,9 +202,8 @@ function readIssuerUrl(name: string, value: unknown): string {
 
 function readCorsOrigin(name: string, value: unknown): string {
   if (isExactOrigin(value)) return value;
-  throw invalidOption(
-    name,
-    "an exact origin such as https://app.example.com, without wildcard or path",
-    value,
-  );
+  const mustBe = "an exact origin such as https://app.example.com, without wildcard or path";
+  if (typeof value === "string" && isExactOrigin(value.replace(/\/$/, "")))
+    throw optionError(name, mustBe, "a string with a slash at its end");
+  throw invalidOption(name, mustBe, value);
 }

@@ -4,6 +4,8 @@ export interface SettingDefinition<T = unknown> {
   readonly form: string;
   /** Returns `undefined` for a text that it refuses. */
   readonly parse: (text: string) => T | undefined;
+  /** Says what is wrong with a text that `parse` refuses. It must not quote the text. `undefined` when it cannot say more. */
+  readonly explain?: (text: string) => string | undefined;
   /** The text that is parsed when the setting is missing. */
   readonly default?: string;
   /** Describes the behaviour without the setting, for a setting without a default. */

@@ -26,6 +26,7 @@ import {
   parseWholeNumber,
 } from "./setting-parsers.ts";
 import {
+  explainOrigins,
   parseAllowHttp,
   parseHost,
   parseHttpUrl,
@@ -185,11 +186,13 @@ export const settingDefinitions: SettingDefinitions<SettingValues> = {
   HOLDFAST_CORS_ORIGINS: {
     form: "exact origins such as https://app.example.com, without wildcards, separated by commas",
     parse: parseList(parseOrigin),
+    explain: explainOrigins,
     otherwise: "none",
   },
   HOLDFAST_COOKIES: {
     form: "exact origins of the pages whose sessions are in cookies, without wildcards, separated by commas",
     parse: parseList(parseOrigin),
+    explain: explainOrigins,
     otherwise: "none: off",
   },
   HOLDFAST_COOKIES_SAME_SITE: {

@@ -1,6 +1,5 @@
 import { BlockList } from "node:net";
 import { resolve } from "node:path";
-import { closest, distance } from "fastest-levenshtein";
 import { HoldfastError } from "../core/errors.ts";
 import type { DegradedMode } from "../core/rules.ts";
 import type { AuthorityOptions } from "../guard/authority/settings.ts";
@@ -13,6 +12,7 @@ import type { ClientCredentials } from "./client-settings.ts";
 import { formatDuration } from "./duration.ts";
 import { findPlainHttp } from "./provider-settings.ts";
 import { findServiceLinks } from "./service-links.ts";
+import { findUnknownSettings } from "./unknown-settings.ts";
 import { settingDefinitions, type LogLevel, type Role, type SettingValues } from "./setting-definitions.ts";
 
 /** A provider whose tokens the gateway accepts, as it does those of the service. */
@@ -100,12 +100,16 @@ export function readSettings(environment: Environment): Settings {
   const env = Object.fromEntries(Object.entries(environment).filter(([name]) => !links.includes(name)));
   const refused: string[] = [];
   const values: Partial<Record<string, unknown>> = {};
-  for (const [name, { form, parse, default: fallback }] of Object.entries(settingDefinitions)) {
+  for (const [name, { form, parse, explain, default: fallback }] of Object.entries(settingDefinitions)) {
     const text = env[name] ?? fallback;
     if (text === undefined) continue;
     const value = text === "" ? undefined : parse(text);
-    if (value === undefined) refused.push(`${name} must be ${form}`);
-    else values[name] = value;
+    if (value !== undefined) {
+      values[name] = value;
+      continue;
+    }
+    const why = explain?.(text);
+    refused.push(`${name} must be ${form}${why === undefined ? "" : `; ${why}`}`);
   }
   // A refused setting would look like a missing one, and be reported twice.
   const conflicts = refused.length > 0 ? [] : findConflicts(values);
@@ -113,26 +117,6 @@ export function readSettings(environment: Environment): Settings {
   if (problems.length > 0) throw new HoldfastError("invalid_option", problems.join("\n"));
   const texts = Object.fromEntries(Object.entries(env).filter(([name]) => name in settingDefinitions));
   return { ...toSettings(values as unknown as SettingValues), texts };
-}
-
-/** Names that people look for, and the rest of the sentence about each. */
-const otherNames: Readonly<Record<string, string>> = {
-  HOLDFAST_GRACE:
-    "has two settings in its place: set HOLDFAST_LOST_ANSWER, and HOLDFAST_CONFLICT for other tabs",
-  HOLDFAST_PROVIDER_URL: "is not a setting; did you mean HOLDFAST_PROVIDER_ISSUER?",
-};
-
-function findUnknownSettings(env: Environment): string[] {
-  const known = Object.keys(settingDefinitions);
-  return Object.keys(env)
-    .filter((name) => name.startsWith("HOLDFAST_") && env[name] !== undefined && !known.includes(name))
-    .map((name) => {
-      const advice = otherNames[name];
-      if (advice !== undefined) return `${name} ${advice}`;
-      const likely = closest(name, known);
-      const hint = distance(name, likely) <= 4 ? `did you mean ${likely}?` : `there are ${known.join(", ")}`;
-      return `${name} is not a setting; ${hint}`;
-    });
 }
 
 /** Settings that have no effect, or no meaning, without another setting. */

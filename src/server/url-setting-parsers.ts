@@ -37,3 +37,15 @@ export function parseAllowHttp(text: string): readonly string[] | undefined {
 export function parseOrigin(text: string): string | undefined {
   return isExactOrigin(text) ? text : undefined;
 }
+
+/** Says which origin of a refused list is wrong, and what is wrong with it. */
+export function explainOrigins(text: string): string | undefined {
+  const origins = text.split(",").map((part) => part.trim());
+  const index = origins.findIndex((origin) => !isExactOrigin(origin));
+  const origin = origins[index];
+  if (origin === undefined) return undefined;
+  const place = origins.length === 1 ? "the origin" : `origin ${index + 1} of ${origins.length}`;
+  if (isExactOrigin(origin.replace(/\/$/, ""))) return `${place} ends with a slash, which must go`;
+  if (origin.includes("*")) return `${place} has a wildcard; list each origin`;
+  return `${place} is not exact`;
+}

@@ -288,7 +288,10 @@ test("rejects wrong options at creation, by name, without showing a secret", () 
     ],
     [{ clients: [{ id: "a" }] }, /^createIssuer: clients\[0\]\.secret must be/],
     [{ corsOrigins: ["*"] }, /^createIssuer: corsOrigins\[0\] must be an exact origin/],
-    [{ corsOrigins: ["https://app.example.com/"] }, /^createIssuer: corsOrigins\[0\] must be/],
+    [
+      { corsOrigins: ["https://app.example.com/"] },
+      /corsOrigins\[0\] must be .*; got a string with a slash at its end$/,
+    ],
     [{ authenticate: true }, /^createIssuer: authenticate must be a function/],
     [{ acessTokenTtlMs: 1000 }, /^createIssuer has no option "acessTokenTtlMs"/],
     [{ random: 0.5 }, /^createIssuer: random must be a function/],
