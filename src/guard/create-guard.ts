@@ -1,3 +1,4 @@
+import { systemClock } from "../core/clock.ts";
 import { invalidOption } from "../core/options.ts";
 import { Counts } from "../core/metrics.ts";
 import { requireRuntime } from "../core/runtime-floor.ts";
@@ -72,7 +73,9 @@ function openGuard<C>(settings: GuardSettings, isLasting: boolean): Guard<C> {
   else if (isLasting) context.restoring = restore(context);
   const authorize = createAuthorize<C>(context);
   const issuers = guardedIssuers.configured.map(({ source }) => source.issuer);
-  const endCount = isLasting ? countOpenGuard(context.name, issuers) : () => {};
+  // A guard with a clock of its own belongs to a test or a simulation, which ends without closing it.
+  const isCounted = isLasting && settings.clock === systemClock;
+  const endCount = isCounted ? countOpenGuard(context.name, issuers) : () => {};
   const closing = new AbortController();
   return {
     name: context.name,

@@ -36,6 +36,7 @@ const server = (application: number) => {
     location /orders/params/with-include/ {
       proxy_set_header X-Real-IP $remote_addr; include ops:holdfast-proxy.conf; ${pass}
     }
+    location /auth/ { include ops:holdfast-endpoints.conf; }
     location /orders/small/ { client_max_body_size 1k; ${pass} }`;
 };
 
@@ -158,6 +159,19 @@ describe("settings of nginx beside holdfast.conf", { skip: isMissing("nginx") },
     await get("/orders/params/with-include/7", bearer());
     assert.deepEqual(application.requests[0]?.headers["x-auth-subject"], ["alice"]);
     application.requests.length = 0;
+  });
+
+  test("fault 77: while the service is down, its endpoints behind nginx answer 503 in JSON, with Retry-After", async () => {
+    const down = await getAlone("/auth/login");
+    assert.equal(down?.status, 503);
+    assert.deepEqual(down.headers.get("retry-after"), ["1"]);
+    assert.deepEqual(down.headers.get("cache-control"), ["no-store"]);
+    assert.deepEqual(down.headers.get("content-type"), ["application/json"]);
+    assert.deepEqual(down.headers.get("strict-transport-security"), ["max-age=1"]);
+    assert.equal((JSON.parse(down.body) as { error: string }).error, "temporarily_unavailable");
+    const up = await get("/auth/login");
+    assert.equal(up?.headers.get("retry-after"), undefined);
+    assert.ok((up?.status ?? 500) < 500, String(up?.status));
   });
 
   test("fault 77: the limit of a location for bodies is a 413 for the client", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { simulate } from "../../../examples/simulated-service.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
@@ -22,4 +23,15 @@ test("docs/extend/simulation.md shows the simulated service of the examples", ()
   const body = read("examples/simulated-service.ts").replace("export async function", "async function");
   const start = body.indexOf("/** Two processes");
   assert.ok(start > 0 && read("docs/extend/simulation.md").includes(body.slice(start)));
+});
+
+test("the simulated service of the examples runs with five seeds in one process without a warning", async (t) => {
+  const warnings: string[] = [];
+  const listen = ({ message }: Error) => void warnings.push(message);
+  process.on("warning", listen);
+  t.after(() => void process.off("warning", listen));
+  for (let seed = 1; seed <= 5; seed++) await simulate(seed);
+  // Node emits a warning in the next tick.
+  await setImmediate();
+  assert.deepEqual(warnings, []);
 });
