@@ -73,7 +73,7 @@ function openGuard<C>(settings: GuardSettings, isLasting: boolean): Guard<C> {
   else if (isLasting) context.restoring = restore(context);
   const authorize = createAuthorize<C>(context);
   const issuers = guardedIssuers.configured.map(({ source }) => source.issuer);
-  // A guard with a clock of its own belongs to a test or a simulation, which ends without closing it.
+  // Only tests and simulations pass another clock, and a simulated crash does not close a guard.
   const isCounted = isLasting && settings.clock === systemClock;
   const endCount = isCounted ? countOpenGuard(context.name, issuers) : () => {};
   const closing = new AbortController();

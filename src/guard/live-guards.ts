@@ -10,7 +10,7 @@ const warned = new Set<string>();
 
 /**
  * Counts an open guard, and returns the function that ends the count. From the third guard of one name and issuer on it
- * emits `guards_repeated`, and warns the process once: each guard fetches keys and keeps them for itself.
+ * emits `guards_repeated`, and warns the process once. Each guard fetches keys and keeps them for itself.
  */
 export function countOpenGuard(guard: string, issuers: readonly string[]): () => void {
   const key = JSON.stringify([guard, ...issuers]);

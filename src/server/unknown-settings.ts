@@ -8,7 +8,7 @@ const otherNames: Readonly<Record<string, string>> = {
   HOLDFAST_PROVIDER_URL: "is not a setting; did you mean HOLDFAST_PROVIDER_ISSUER?",
 };
 
-/** Returns a sentence for each variable that has the prefix of the settings and is none of them. */
+/** Returns a sentence for each variable that looks like a setting, but is not a setting. */
 export function findUnknownSettings(env: Readonly<Record<string, string | undefined>>): string[] {
   const known = Object.keys(settingDefinitions);
   return Object.keys(env)
