@@ -1,4 +1,5 @@
 import { afterTurn, type Clock } from "../../core/clock.ts";
+import { HoldfastError } from "../../core/errors.ts";
 import type { Rotation } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
 import { rotateSessions } from "./rotation-script.ts";
@@ -45,13 +46,15 @@ export class Rotations {
 
   async rotate(rotation: Rotation): Promise<RotationReply> {
     const { connection, keysOf } = this.#options;
-    let reply = await this.#send(rotation);
-    // An older version that runs beside this one may write in its own format again.
-    while (reply.outcome === "other") {
-      await connection.runScript(convertSession, keysOf(rotation.sessionId));
-      reply = await this.#send(rotation);
-    }
-    return reply;
+    const { sessionId } = rotation;
+    const first = await this.#send(rotation);
+    if (first.outcome !== "other") return first;
+    // An older version also writes a hash that has no session, for a cut-off that reached the session before.
+    const converted = await connection.runScript(convertSession, keysOf(sessionId));
+    if (converted !== "converted") return { outcome: "unknown", now: first.now, text: "" };
+    const second = await this.#send(rotation);
+    if (second.outcome === "other") throw damagedRecord(sessionId);
+    return second;
   }
 
   async #send(rotation: Rotation): Promise<RotationReply> {
@@ -91,6 +94,10 @@ export class Rotations {
       this.#inFlight--;
     }
   }
+}
+
+function damagedRecord(sessionId: string): HoldfastError {
+  return new HoldfastError("store_corrupt", `Redis: the record of session ${sessionId} is damaged`);
 }
 
 /** The presented generation, its digest, the texts of the new session, and the times. */

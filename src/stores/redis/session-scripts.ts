@@ -72,8 +72,8 @@ save(ARGV[4], ARGV[3] - ${EXPIRED_RETENTION_MS})
 return {'created'}`);
 
 /**
- * Replaces a session of an earlier version by a string. Returns 'unknown' when no session exists. Fails when a newer
- * version or another program wrote the key.
+ * Replaces a session of an earlier version by a string. Returns 'converted', or {'unknown', now} when no session exists.
+ * Fails when a newer version or another program wrote the key.
  */
 export const convertSession: Script = defineWrite(`${SESSION}
 if wasHash then save(v, idle - now) end
