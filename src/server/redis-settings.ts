@@ -54,10 +54,13 @@ export function findRedisConflicts(values: Partial<SettingValues>): string[] {
   if (values.HOLDFAST_STORE !== "redis") {
     return redisOnly.filter(isGiven).map((name) => `${name} needs HOLDFAST_STORE=redis`);
   }
-  const needed = ["REDIS_URL", "HOLDFAST_SECRET"] as const;
+  const needed = [
+    ["REDIS_URL", "such as redis://127.0.0.1:6379"],
+    ["HOLDFAST_SECRET", "such as the output of openssl rand -base64 32"],
+  ] as const;
   const problems = needed
-    .filter((name) => !isGiven(name))
-    .map((name) => `HOLDFAST_STORE=redis needs ${name}`);
+    .filter(([name]) => !isGiven(name))
+    .map(([name, example]) => `HOLDFAST_STORE=redis needs ${name}, ${example}`);
   const pair = ["HOLDFAST_REDIS_CERT", "HOLDFAST_REDIS_KEY"] as const;
   if (pair.filter(isGiven).length === 1) problems.push(`${pair.join(" and ")} need each other`);
   const { REDIS_URL: { url, cluster, sentinel } = {} } = values;

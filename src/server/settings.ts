@@ -120,8 +120,13 @@ export function readSettings(environment: Environment): Settings {
 }
 
 /** Settings that have no effect, or no meaning, without another setting. */
-const companions: readonly (readonly [given: keyof SettingValues, needed: keyof SettingValues])[] = [
-  ["HOLDFAST_POLICY", "HOLDFAST_TRUSTED_PROXIES"],
+const companions: readonly (readonly [
+  given: keyof SettingValues,
+  needed: keyof SettingValues,
+  /** Follows the name of the needed setting. */
+  example?: string,
+])[] = [
+  ["HOLDFAST_POLICY", "HOLDFAST_TRUSTED_PROXIES", ", such as 127.0.0.1 for a proxy on this machine"],
   ["HOLDFAST_COOKIES_SAME_SITE", "HOLDFAST_COOKIES"],
   ["HOLDFAST_PROVIDER_JWKS_URL", "HOLDFAST_PROVIDER_ISSUER"],
   ["HOLDFAST_ALLOW_HTTP", "HOLDFAST_PROVIDER_ISSUER"],
@@ -163,8 +168,8 @@ function findConflicts(values: Partial<SettingValues>): string[] {
   if (isGiven("HOLDFAST_COOKIES") && !canKeepCookies(values.HOLDFAST_URL ?? "http://localhost")) {
     problems.push("HOLDFAST_COOKIES needs HOLDFAST_URL to be an https URL, or one of localhost");
   }
-  for (const [given, needed] of companions) {
-    if (isGiven(given) && !isGiven(needed)) problems.push(`${given} needs ${needed}`);
+  for (const [given, needed, example] of companions) {
+    if (isGiven(given) && !isGiven(needed)) problems.push(`${given} needs ${needed}${example ?? ""}`);
   }
   for (const [given, needed] of roleSettings) {
     if (isGiven(given) && roles?.has(needed) === false) {

@@ -216,7 +216,10 @@ test("settings of the connection to Redis that contradict each other are refused
 
 test("the Redis store needs an address and a shared secret, and its own settings need the Redis store", () => {
   assert.throws(() => readSettings({ HOLDFAST_STORE: "redis", HOLDFAST_REDIS_REPLICAS: "1" }), {
-    message: "HOLDFAST_STORE=redis needs REDIS_URL\nHOLDFAST_STORE=redis needs HOLDFAST_SECRET",
+    message: [
+      "HOLDFAST_STORE=redis needs REDIS_URL, such as redis://127.0.0.1:6379",
+      "HOLDFAST_STORE=redis needs HOLDFAST_SECRET, such as the output of openssl rand -base64 32",
+    ].join("\n"),
   });
   assert.throws(() => readSettings({ HOLDFAST_REDIS_REPLICAS: "1" }), {
     message: /needs HOLDFAST_STORE=redis/,
@@ -244,7 +247,7 @@ test("rejects a setting without its companion, and names both", () => {
 
 test("rejects a policy without trusted proxies", () => {
   assert.throws(() => readSettings({ HOLDFAST_POLICY: "policy.json" }), {
-    message: "HOLDFAST_POLICY needs HOLDFAST_TRUSTED_PROXIES",
+    message: "HOLDFAST_POLICY needs HOLDFAST_TRUSTED_PROXIES, such as 127.0.0.1 for a proxy on this machine",
   });
 });
 

@@ -1,3 +1,4 @@
+import { optionError } from "../../core/option-checks.ts";
 import { invalidOption } from "../../core/options.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
@@ -56,7 +57,9 @@ export function readNewUser(
 /** Throws `invalid_option`, without the password in its message. */
 export function requirePassword(password: unknown): asserts password is string {
   if (typeof password === "string" && isAcceptablePassword(password)) return;
-  throw invalidOption("password", `from ${PASSWORD_BYTES.min} to ${PASSWORD_BYTES.max} bytes`, password);
+  const mustBe = `from ${PASSWORD_BYTES.min} to ${PASSWORD_BYTES.max} bytes`;
+  if (typeof password !== "string" || password === "") throw invalidOption("password", mustBe, password);
+  throw optionError("password", mustBe, `${Buffer.byteLength(password)} bytes`);
 }
 
 /** What the hash must be, when it cannot be imported. `null` when it can. The text never shows the hash. */

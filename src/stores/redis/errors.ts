@@ -16,6 +16,9 @@ const REPLY = /^[A-Z]{2,} /;
 /** Matches replies of a server that this client should leave: it is no primary now, or no longer accepts the password. */
 const WRONG_SERVER = /^(READONLY|NOAUTH|WRONGPASS|MASTERDOWN) /;
 
+/** Matches the message of the package about a connection on which nothing arrives. */
+const SILENT_SOCKET = /^Socket timeout .*\bin (\d+) ?ms\.$/;
+
 /** Begins the reply of a script that found a session in a newer form. */
 const NEWER_SESSION = "NEWER ";
 
@@ -60,7 +63,8 @@ export function toStoreError(
 export function readMessage(error: unknown): string {
   if (!(error instanceof Error)) return "failed";
   // An aggregate error, after several addresses were tried, has a code and no message.
-  return error.message === "" ? String((error as { code?: unknown }).code) : error.message;
+  if (error.message === "") return String((error as { code?: unknown }).code);
+  return error.message.replace(SILENT_SOCKET, "no answer within $1 ms");
 }
 
 function describeFailure(message: string, reason: string | null): string {
