@@ -20,13 +20,24 @@ export interface ServerDate {
 /** Clocks that differ by less agree. Guards tolerate a few seconds, and a response takes time. */
 const DIFFERENCE_MS = 5_000;
 
-/** Keeps the last time that the responses of an issuer showed. */
+/** A smaller difference between two readings of both clocks is drift. */
+const STEP_MS = 1_000;
+
+/** Keeps the last time that the responses of an issuer showed, and the last one before the clock of this process stepped. */
 export class ServerClock {
   /** `null` before the first response with the header `Date`. */
   last: ServerDate | null = null;
+  /** The last one that arrived before the latest step of the clock of this process. */
+  #beforeStep: ServerDate | null = null;
   readonly record = (date: ServerDate): void => {
+    if (this.last !== null && !arrivedAtOffset(this.last, offsetOf(date))) this.#beforeStep = this.last;
     this.last = date;
   };
+
+  /** The last one that arrived while the wall clock of this process was ahead of its monotonic clock by `offsetMs`. */
+  lastAtOffset(offsetMs: number): ServerDate | null {
+    return [this.last, this.#beforeStep].find((date) => date && arrivedAtOffset(date, offsetMs)) ?? null;
+  }
 
   /**
    * How far the wall clock of this process is ahead of that of the server, in milliseconds. 0 when they agree within five
@@ -41,6 +52,15 @@ export class ServerClock {
     // The clock was corrected since, or the machine was suspended, during which the monotonic clock stood still.
     return Math.abs(before) < DIFFERENCE_MS || Math.abs(current) < DIFFERENCE_MS ? 0 : Math.round(current);
   }
+}
+
+/** Wall minus monotonic time of this process at the arrival of the response. */
+function offsetOf({ arrivedAt, arrivedAtWallMs }: ServerDate): number {
+  return arrivedAtWallMs - arrivedAt;
+}
+
+function arrivedAtOffset(date: ServerDate, offsetMs: number): boolean {
+  return Math.abs(offsetOf(date) - offsetMs) < STEP_MS;
 }
 
 /** How far a value lies above a range. Negative below it, 0 in it. */

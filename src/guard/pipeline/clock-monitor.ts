@@ -1,5 +1,5 @@
 import { readClock, type Clock, type Instant } from "../../core/clock.ts";
-import type { ServerClock } from "../server-date.ts";
+import type { ServerClock, ServerDate } from "../server-date.ts";
 
 /** A difference of at least this is a clock step. A smaller one is drift, and the monitor follows it. */
 const STEP_MS = 1_000;
@@ -33,7 +33,7 @@ interface ClockStep {
 
 /** What the monitor asks about an issuer. */
 interface IssuerWithClock {
-  readonly serverClock: Pick<ServerClock, "last">;
+  readonly serverClock: Pick<ServerClock, "last" | "lastAtOffset">;
 }
 
 /**
@@ -42,7 +42,8 @@ interface IssuerWithClock {
  * A step ahead is accepted after a minute, because a clock that is ahead can only refuse tokens. A step back is never
  * accepted, because it would revive expired tokens. Only these tokens expire by the wall clock afterwards:
  *
- * - the tokens of an issuer whose responses show that its clock agrees with the wall clock, and not with the time before
+ * - the tokens of an issuer whose responses agree with the wall clock and not with the time before, both since the step
+ *   and already before it. A server whose clock went back as well agreed with the time before until then.
  * - the tokens that were issued after the time that the wall clock shows twice
  *
  * A token from the future of the wall clock shows that the clock of its issuer did not go back. Other tokens of this issuer
@@ -121,21 +122,25 @@ export class ClockMonitor {
    * Which time the clock of the issuer shows: that of the wall clock, or the time before the step, which has continued.
    * `null` when its responses do not tell the two apart.
    */
-  #timeShownBy(
-    { serverClock: { last } }: IssuerWithClock,
-    { ms, noticedAt }: ClockStep,
-    now: Instant,
-  ): "wall" | "before" | null {
-    if (last === null || last.sentAt <= this.#suspendedAt) return null;
-    const elapsedMs = now.monotonic - last.arrivedAt;
+  #timeShownBy({ serverClock }: IssuerWithClock, step: ClockStep, now: Instant): "wall" | "before" | null {
+    const { last } = serverClock;
+    const shown = this.#timeShownIn(last, step, now);
+    // The clock of the issuer may have been set back together with that of this machine.
+    if (shown === "before") return last !== null && last.sentAt > step.noticedAt ? shown : null;
+    const shownBefore = this.#timeShownIn(serverClock.lastAtOffset(this.#offset), step, now);
+    return shownBefore === "wall" ? shown : null;
+  }
+
+  /** Which of both times one response shows. `null` when it does not tell the two apart. */
+  #timeShownIn(date: ServerDate | null, { ms }: ClockStep, now: Instant): "wall" | "before" | null {
+    if (date === null || date.sentAt <= this.#suspendedAt) return null;
+    const elapsedMs = now.monotonic - date.arrivedAt;
     const slackMs = this.#toleranceMs + elapsedMs / DRIFT_DIVISOR;
-    const [earliestMs, latestMs] = [last.earliestMs + elapsedMs, last.latestMs + elapsedMs];
+    const [earliestMs, latestMs] = [date.earliestMs + elapsedMs, date.latestMs + elapsedMs];
     const isShown = (wall: number) => wall >= earliestMs - slackMs && wall <= latestMs + slackMs;
     const [isWall, isBefore] = [isShown(now.wall), isShown(now.wall - ms)];
     if (isWall === isBefore) return null;
-    if (isWall) return "wall";
-    // The clock of the issuer may have been set back together with that of this machine.
-    return last.sentAt > noticedAt ? "before" : null;
+    return isWall ? "wall" : "before";
   }
 
   /**
