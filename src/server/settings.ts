@@ -168,9 +168,7 @@ function findConflicts(values: Partial<SettingValues>): string[] {
   if (isGiven("HOLDFAST_COOKIES") && !canKeepCookies(values.HOLDFAST_URL ?? "http://localhost")) {
     problems.push("HOLDFAST_COOKIES needs HOLDFAST_URL to be an https URL, or one of localhost");
   }
-  for (const [given, needed, example] of companions) {
-    if (isGiven(given) && !isGiven(needed)) problems.push(`${given} needs ${needed}${example ?? ""}`);
-  }
+  problems.push(...findMissingCompanions(values));
   for (const [given, needed] of roleSettings) {
     if (isGiven(given) && roles?.has(needed) === false) {
       problems.push(`${given} needs HOLDFAST_ROLES to name ${needed}`);
@@ -183,6 +181,12 @@ function findConflicts(values: Partial<SettingValues>): string[] {
     }
   }
   return problems;
+}
+
+function findMissingCompanions(values: Partial<SettingValues>): string[] {
+  return companions
+    .filter(([given, needed]) => values[given] !== undefined && values[needed] === undefined)
+    .map(([given, needed, example = ""]) => `${given} needs ${needed}${example}`);
 }
 
 /** A lifetime that must be at least as long as another one. */
