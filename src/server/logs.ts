@@ -1,4 +1,6 @@
 import { destination, pino, type DestinationStream, type Logger, type LoggerOptions } from "pino";
+import { systemClock, type Clock } from "../core/clock.ts";
+import type { GuardEvent } from "../core/events.ts";
 import { knownFields, severityNumbers, type LogFields } from "./log-fields.ts";
 import type { SessionDigest } from "./session-digest.ts";
 import type { LogLevel } from "./setting-definitions.ts";
@@ -67,14 +69,45 @@ const levels: Readonly<Record<string, "debug" | "info">> = {
   store_restored: "info",
 };
 
+/** A feed that fails is tried again every few seconds. Each minute of an outage has one line. */
+const REPEAT_MS = 60_000;
+
+/** Decides which failures of a feed are logged: the first one, and one in each minute until the feed is read again. */
+class FailureThrottle {
+  readonly #monotonic: () => number;
+  /** When a failure was last logged, for each guard and issuer whose feed fails. */
+  readonly #loggedAt = new Map<string, number>();
+
+  constructor(monotonic: () => number) {
+    this.#monotonic = monotonic;
+  }
+
+  isDue({ guard, issuer, event }: Pick<GuardEvent, "guard" | "issuer" | "event">): boolean {
+    const key = JSON.stringify([guard, issuer]);
+    if (event === "revocations_synced") this.#loggedAt.delete(key);
+    if (event !== "revocations_failed") return true;
+    const now = this.#monotonic();
+    if (now - (this.#loggedAt.get(key) ?? -Infinity) < REPEAT_MS) return false;
+    this.#loggedAt.set(key, now);
+    return true;
+  }
+}
+
 /**
  * Logs the events of guards, issuers and stores, and audit events. The returned function stops that. `digest` names a
- * session. It is asked at each event, and returns `null` while the secret is unknown.
+ * session. It is asked at each event, and returns `null` while the secret is unknown. A feed of revocations that fails
+ * again and again has one line a minute.
  */
-export function logEvents(log: Logger, digest: () => SessionDigest | null): () => void {
+export function logEvents(
+  log: Logger,
+  digest: () => SessionDigest | null,
+  clock: Pick<Clock, "monotonic"> = systemClock,
+): () => void {
+  const throttle = new FailureThrottle(() => clock.monotonic());
   const write = (fields: LogFields, event: string, message: string) =>
     log[levels[event] ?? "warn"](fields, message);
   const onGuard: EventWatcher["onGuard"] = ({ guard, issuer, event, message }) => {
+    if (!throttle.isDue({ guard, issuer, event })) return;
     const known = { "holdfast.guard": guard, "holdfast.issuer": issuer };
     write(knownFields({ "event.name": `holdfast.guard.${event}`, ...known }), event, message);
   };

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { auditEvents, guardEvents, issuerEvents, storeEvents } from "../../src/core/event-channels.ts";
 import type { LogFields } from "../../src/server/log-fields.ts";
 import { humanReadable, logEvents, openLogger } from "../../src/server/logs.ts";
+import { FakeClock } from "../../src/testing/index.ts";
 import { createSessionDigest } from "../../src/server/session-digest.ts";
 
 const SECRET = "s".repeat(43);
@@ -126,4 +127,24 @@ test("logs routine events at debug, recoveries at info and every other event as 
     lines.map((line) => parse(line).severity_text),
     ["DEBUG", "DEBUG", "INFO", "INFO", "WARN", "INFO"],
   );
+});
+
+test("logs the first failure of a feed of revocations, one in each minute, and the first one after it was read", async (t) => {
+  const { lines, log } = capture(false);
+  const clock = new FakeClock();
+  t.after(logEvents(log, () => null, clock));
+  const publish = (event: "revocations_failed" | "revocations_synced", issuer = "i") =>
+    guardEvents.publish({ guard: "g", issuer, event, message: `${event} ${issuer}` });
+  const bodies = () => lines.splice(0).map((line) => parse(line).body);
+  for (let second = 0; second < 120; second += 5) {
+    publish("revocations_failed");
+    await clock.advance(5_000);
+  }
+  assert.deepEqual(bodies(), ["revocations_failed i", "revocations_failed i"]);
+  publish("revocations_failed");
+  publish("revocations_failed", "another");
+  assert.deepEqual(bodies(), ["revocations_failed i", "revocations_failed another"]);
+  publish("revocations_synced");
+  publish("revocations_failed");
+  assert.deepEqual(bodies(), ["revocations_synced i", "revocations_failed i"]);
 });
