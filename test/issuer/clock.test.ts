@@ -118,3 +118,25 @@ for (const [name, open] of stores) {
     });
   });
 }
+
+test("law 2, fault 34: a token that a guard has seen expire after a suspend stays so when the clock goes back", async () => {
+  for (const suspendMs of [2 * HOUR_MS, 3 * HOUR_MS]) {
+    const { issuer, clock } = createFixture();
+    await issuer.ready();
+    const guard = guardOf({ issuer, clock });
+    await guard.ready();
+    const validate = async (token: string) => (await guard.validate(token)).status;
+    clock.setWall(clock.now() - 3 * HOUR_MS);
+    const old = (await logIn(issuer)).access_token;
+    assert.equal(await validate(old), "valid");
+    clock.suspend(suspendMs);
+    assert.notEqual(await validate(old), "valid");
+    await clock.advance(61_000);
+    assert.equal(await validate(old), "invalid", `after a suspend of ${suspendMs} ms`);
+    clock.setWall(clock.now() - suspendMs);
+    assert.notEqual(await validate(old), "valid", "expired before the clock went back");
+    assert.equal(await validate((await logIn(issuer)).access_token), "valid");
+    await guard.close();
+    await issuer.close();
+  }
+});

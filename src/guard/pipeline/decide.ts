@@ -110,14 +110,18 @@ function refuseByTimeOrRevocation(
 ): InvalidVerdict | UnavailableVerdict | null {
   const stepMs = context.clockMonitor.steppedMs(now);
   const reason = checkTime(token.claims, now.wall, context.toleranceMs);
+  // An issuer in the same process must notice each step that makes a token expire, also one that is taken back later.
+  const isIssuedAfterStep =
+    (stepMs !== 0 || reason !== null) && token.guardedIssuer.isIssuedAfterStep?.(token.claims) === true;
   if (stepMs === 0 && reason !== null) return invalidVerdict(reason);
   if (isRevoked(token)) return invalidVerdict(refusalReason(token.expiresAt, now));
-  return stepMs === 0 ? null : refuseAfterClockStep(context, token, now, stepMs, reason);
+  return stepMs === 0 ? null : refuseAfterClockStep(context, token, now, stepMs, reason, isIssuedAfterStep);
 }
 
 /**
  * Either time may be right after a clock step. The token is invalid only when both times refuse it, and its validity is
- * uncertain when one does. After a second step, the time before that step counts as well. A token that was issued after the step may lie in the future of the old time.
+ * uncertain when one does. After a second step, the time before that step counts as well. A token that was issued after
+ * the step may lie in the future of the old time.
  */
 function refuseAfterClockStep(
   { clockMonitor, toleranceMs }: DecisionContext,
@@ -125,6 +129,7 @@ function refuseAfterClockStep(
   now: Instant,
   stepMs: number,
   reason: ReturnType<typeof checkTime>,
+  isIssuedAfterStep: boolean,
 ): InvalidVerdict | UnavailableVerdict | null {
   clockMonitor.noteIssuedAt(claims.iat, guardedIssuer, now);
   const reasonBeforeStep = checkTime(claims, now.wall - stepMs, toleranceMs);
@@ -134,7 +139,7 @@ function refuseAfterClockStep(
   }
   const isRevived =
     reasonBeforeStep === "expired" &&
-    guardedIssuer.isIssuedAfterStep?.(claims) !== true &&
+    !isIssuedAfterStep &&
     !clockMonitor.isIssuedAfterStep(claims.iat, guardedIssuer, now);
   if (reason === null && !isRevived) return null;
   return unavailableVerdict("clock_uncertain", clockMonitor.acceptedInMs(now) || undefined);

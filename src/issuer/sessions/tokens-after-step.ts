@@ -15,7 +15,7 @@ export class TokensAfterStep {
   readonly #clock: Clock;
   /** Wall minus monotonic time before the step. */
   #offsetBefore: number;
-  /** Wall minus monotonic time at the last token. */
+  /** Wall minus monotonic time when it was last read. */
   #offset: number;
   /** Their `jti`, the oldest first. Empty while the clock was not set back. */
   readonly #tokens = new Set<string>();
@@ -28,15 +28,7 @@ export class TokensAfterStep {
 
   /** Records a token that is issued now. */
   record(jti: string): void {
-    const offset = this.#readOffset();
-    const isSteppedAgain = offset <= this.#offset - STEP_MS;
-    this.#offset = offset;
-    if (isSteppedAgain) this.#tokens.clear();
-    if (offset > this.#offsetBefore - STEP_MS) {
-      this.#offsetBefore = offset;
-      this.#tokens.clear();
-      return;
-    }
+    if (!this.#isSetBack()) return;
     this.#tokens.add(jti);
     if (this.#tokens.size <= MAX_TOKENS) return;
     for (const oldest of this.#tokens) {
@@ -47,8 +39,21 @@ export class TokensAfterStep {
 
   /** Whether this process issued the token after its clock was set back, for the last time. */
   has({ jti }: Readonly<JwtClaims>): boolean {
-    if (jti === undefined || !this.#tokens.has(jti)) return false;
-    return this.#readOffset() > this.#offset - STEP_MS;
+    return this.#isSetBack() && jti !== undefined && this.#tokens.has(jti);
+  }
+
+  /**
+   * Whether the clock is behind the time before the step. Forgets the tokens from before another step back: a suspend in
+   * between moves the clock ahead, so that they may have expired.
+   */
+  #isSetBack(): boolean {
+    const offset = this.#readOffset();
+    const isSteppedAgain = offset <= this.#offset - STEP_MS;
+    this.#offset = offset;
+    const isSetBack = offset <= this.#offsetBefore - STEP_MS;
+    if (isSteppedAgain || !isSetBack) this.#tokens.clear();
+    if (!isSetBack) this.#offsetBefore = offset;
+    return isSetBack;
   }
 
   #readOffset(): number {

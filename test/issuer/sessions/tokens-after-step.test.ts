@@ -40,6 +40,21 @@ test("law 2, fault 34: a token from between two steps back was not issued after 
   );
 });
 
+test("law 2, fault 34: a token that a suspend made expire is not believed when the clock goes back by the same time", () => {
+  const clock = new FakeClock();
+  const tokens = new TokensAfterStep(clock);
+  clock.setWall(clock.now() - 3 * HOUR_MS);
+  tokens.record("before the suspend");
+  clock.suspend(2 * HOUR_MS);
+  assert.equal(tokens.has({ jti: "before the suspend" }), true);
+  clock.setWall(clock.now() - 2 * HOUR_MS);
+  tokens.record("after it");
+  assert.deepEqual(
+    ["before the suspend", "after it"].map((jti) => tokens.has({ jti })),
+    [false, true],
+  );
+});
+
 test("an issuer takes drift and a suspend for no step back", async () => {
   const clock = new FakeClock();
   const tokens = new TokensAfterStep(clock);
