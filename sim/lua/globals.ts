@@ -1,6 +1,7 @@
 import { bits, structs } from "./binary.ts";
 import { json } from "./json.ts";
 import { Library, readNumber, readTable, readText } from "./library.ts";
+import { callable } from "./operators.ts";
 import { strings } from "./strings.ts";
 import {
   LuaError,
@@ -70,6 +71,14 @@ const functions: Readonly<Record<string, LuaFunction>> = {
   select: (at, ...values) => (at === "#" ? [values.length] : values.slice(readNumber(at, 1, "select") - 1)),
   error(value) {
     throw new LuaError(value);
+  },
+  pcall(called, ...values) {
+    try {
+      return [true, ...callable(called)(...values)];
+    } catch (error) {
+      if (error instanceof LuaError) return [false, error.value];
+      throw error;
+    }
   },
 };
 

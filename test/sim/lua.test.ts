@@ -50,9 +50,17 @@ void describe("the Lua of the simulation", () => {
     assert.throws(() => run("local t\nreturn t.x"), error);
   });
 
+  test("a script can catch an error of a function that it calls, and goes on", () => {
+    const half = "local function half(x) return x / 2, 'of ' .. x end ";
+    assert.deepEqual(run(`${half} return pcall(half, '8')`), [true, 4, "of 8"]);
+    assert.deepEqual(run(`${half} local isDone = pcall(half, 'x') return isDone`), [false]);
+    assert.deepEqual(run("return pcall(error, 'why')"), [false, "why"]);
+  });
+
   test("a function that the simulation lacks is an error that no script can catch", () => {
     const error = (thrown: unknown) =>
       thrown instanceof NotSimulatedError && thrown.message.startsWith("string.gsub of Lua");
     assert.throws(() => run("return string.gsub('a', 'a', 'b')"), error);
+    assert.throws(() => run("return pcall(function() return string.gsub('a', 'a', 'b') end)"), error);
   });
 });

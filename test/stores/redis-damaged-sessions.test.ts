@@ -2,9 +2,21 @@ import assert from "node:assert/strict";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { createClient } from "redis";
 import { isHoldfastError } from "../../src/core/errors.ts";
-import { logIn, present } from "../../src/stores/conformance/fixtures.ts";
+import { logIn, makeRevocation, present } from "../../src/stores/conformance/fixtures.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 import { noRedis, RedisServer } from "../support/redis-servers.ts";
+
+/** Where fields of the head begin. */
+const FIELDS = { generation: 1, idleMs: 24 };
+
+function replaceAt(record: string, start: number, field: string): string {
+  return record.slice(0, start) + field + record.slice(start + field.length);
+}
+
+function readCode(error: unknown): string {
+  assert.ok(isHoldfastError(error));
+  return error.code;
+}
 
 /** Without an end a refresh would call the script until the store closes. */
 const ENDS = { timeout: 20_000 };
@@ -47,4 +59,31 @@ void describe("sessions in Redis whose record has no session or is damaged", { s
       });
     },
   );
+
+  /** Each replaces one field of the head of a record. */
+  const damages: readonly [string, (record: string) => string][] = [
+    ["a field that is no number", (record) => replaceAt(record, FIELDS.generation, "x".repeat(10))],
+    ["an idle time below 0", (record) => replaceAt(record, FIELDS.idleMs, "-999999999999")],
+  ];
+  for (const [damage, apply] of damages) {
+    test(`${damage} fails the refresh of its session only`, ENDS, async (t) => {
+      const { store, raw } = await open(t);
+      const ids = Array.from({ length: 9 }, (_, i) => `s${i}`);
+      for (const id of ids) await logIn(store, id);
+      const damaged = apply((await raw.get("holdfast:{session:s5}")) ?? "");
+      await raw.set("holdfast:{session:s5}", damaged);
+
+      const settled = await Promise.allSettled(
+        ids.map(
+          async (id) => await present(store, id, 1, { onReuse: await makeRevocation(store, "session", id) }),
+        ),
+      );
+
+      assert.deepEqual(
+        settled.map((one) => (one.status === "fulfilled" ? one.value.outcome : readCode(one.reason))),
+        ids.map((id) => (id === "s5" ? "store_corrupt" : "rotated")),
+      );
+      assert.equal(await raw.get("holdfast:{session:s5}"), damaged);
+    });
+  }
 });

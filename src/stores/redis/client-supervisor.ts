@@ -120,7 +120,7 @@ export class ClientSupervisor {
         if (!this.#isClosed) this.#options.onOpenFailed(error);
         await this.#pause();
       }
-      // The old client has recovered by itself.
+      // The old client has recovered without help.
       if (old !== null && this.#silentSince.size === 0) break;
     }
     if (old !== null && this.#client !== old) {

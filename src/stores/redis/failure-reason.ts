@@ -29,7 +29,7 @@ export class FailureReason {
     this.#reason = null;
   }
 
-  /** The last error since a server answered. `null` when there was none. */
+  /** The last error since a server answered. `null` before the first failure. */
   get text(): string | null {
     if (this.#reason === null) return null;
     let text = this.#reason.replaceAll(/\/\/[^/@\s]*@/g, "//");

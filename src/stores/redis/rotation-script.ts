@@ -19,16 +19,18 @@ const ARGUMENTS = 5;
  * after the log entry.
  *
  * The arguments of each key are those of `rotationArguments`. The reply is the store's time, then the outcome and the
- * session for each key. The outcome `other` stands for a key with no string of this format.
+ * session for each key. The outcome `other` stands for a key with no string of this format. The outcome
+ * `damaged` stands for a string with damaged fields, and leaves the other rotations of the call as they are.
  *
  * Most of the time of a rotation is spent in the server, so the script takes all fields with one call. It compares
  * fields as texts and copies texts where that is possible. Lua converts a text to a number in arithmetic.
  */
 export const rotateSessions: Script = defineWrite(`
-local call, sub, format = redis.call, string.sub, string.format
+local sub, format = string.sub, string.format
 local nowText = format('${luaFormat("rotatedAt")}', now)
 -- The sessions of an issuer have the same durations, so their texts are made once for all rotations of the call.
 local lostMs, lostText, lifeMs, newIdleAt, newIdleText, lifeText
+-- Returns the outcome, the session, and its life in ms if the session changed.
 local function rotate(key, generation, presented, parts, lostAnswerMs, times)
   local v = redis.pcall('GET', key)
   if not v then return 'unknown', '' end
@@ -62,8 +64,7 @@ local function rotate(key, generation, presented, parts, lostAnswerMs, times)
       .. lostText .. '${ZERO_TIME}' .. (arrived == '${ZERO_TIME}' and nowText or arrived) .. rolled .. '${ZERO_TIME}'
       .. (now < iat * 1000 and iat or sub(nowText, 1, 10)) .. (repeated == '1' and streak or '0000') .. '000'
       .. parts .. sub(v, factsAt)
-    call('SET', key, v, 'PX', life)
-    return behind < 0 and 'resumed' or 'rotated', v
+    return behind < 0 and 'resumed' or 'rotated', v, life
   end
   if behind == 0 then return 'forked', v end
   local conflictMs = sub(times, 1, 13)
@@ -77,7 +78,7 @@ local function rotate(key, generation, presented, parts, lostAnswerMs, times)
         v = sub(v, ${luaSpan(null, "endedAt")})
           .. format('${luaFormat("issuedAtS", "wasRepeated")}', newIat, math.min(9999, streak + 1 - repeated), 1)
           .. sub(v, ${luaSpan("reasonLength", null)})
-        call('SET', key, v, 'PX', format('%d', idle - now + ${EXPIRED_RETENTION_MS}))
+        return 'repeated', v, format('%d', idle - now + ${EXPIRED_RETENTION_MS})
       end
       return 'repeated', v
     end
@@ -94,6 +95,11 @@ end
 local replies = {now}
 for i = 1, #KEYS do
   local a = i * ${ARGUMENTS} - ${ARGUMENTS - 2}
-  replies[i * 2], replies[i * 2 + 1] = rotate(KEYS[i], ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4])
+  local isRead, outcome, v, life = pcall(rotate, KEYS[i], ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4])
+  -- Only a damaged session has a life that is not positive, and Redis refuses that.
+  if not isRead or life and life + 0 <= 0 then outcome, v, life = 'damaged', '', nil end
+  -- The server can refuse this write, so it is outside of pcall.
+  if life then redis.call('SET', KEYS[i], v, 'PX', life) end
+  replies[i * 2], replies[i * 2 + 1] = outcome, v
 end
 return replies`);

@@ -48,12 +48,13 @@ export class Rotations {
     const { connection, keysOf } = this.#options;
     const { sessionId } = rotation;
     const first = await this.#send(rotation);
+    if (first.outcome === "damaged") throw damagedRecord(sessionId);
     if (first.outcome !== "other") return first;
     // An older version also writes a hash that has no session, for a cut-off that reached the session before.
     const converted = await connection.runScript(convertSession, keysOf(sessionId));
     if (converted !== "converted") return { outcome: "unknown", now: first.now, text: "" };
     const second = await this.#send(rotation);
-    if (second.outcome === "other") throw damagedRecord(sessionId);
+    if (second.outcome === "other" || second.outcome === "damaged") throw damagedRecord(sessionId);
     return second;
   }
 

@@ -120,7 +120,7 @@ export function userKeys(prefix: string): string[] {
   return ["", ":subjects", ":names", ":logins"].map((part) => `${prefix}{users}${part}`);
 }
 
-/** Older versions wrote neither `loginKey` nor `disabledAt`. */
+/** Older versions did not write `loginKey` and `disabledAt`. */
 function parseUser(json: string): UserRecord {
   return {
     loginKey: null,
