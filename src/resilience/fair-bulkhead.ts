@@ -46,15 +46,23 @@ export class FairBulkhead {
    * with the reason of `signal` when it aborts while the task waits.
    */
   async run<T>(place: FairPlace, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    signal?.throwIfAborted();
-    if (this.#running < this.#limits.running) this.#running++;
-    else await this.#wait(place, signal);
+    const free = await this.take(place, signal);
     try {
       return await task();
     } finally {
+      free();
+    }
+  }
+
+  /** Waits as {@link run} does. Returns the function that frees the place, which the caller must call once. */
+  async take(place: FairPlace, signal?: AbortSignal): Promise<() => void> {
+    signal?.throwIfAborted();
+    if (this.#running < this.#limits.running) this.#running++;
+    else await this.#wait(place, signal);
+    return () => {
       // The next task takes over the place, so the count stays.
       if (!this.#startNext()) this.#running--;
-    }
+    };
   }
 
   async #wait({ lane, group }: FairPlace, signal: AbortSignal | undefined): Promise<void> {

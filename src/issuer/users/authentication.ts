@@ -20,7 +20,8 @@ export interface AuthenticatedUser {
 
 /**
  * Checks the body of a login request. Returns `null` when the credentials are wrong. An error, or no answer within 10
- * seconds, makes the login unavailable (503), never refused. `signal` aborts when the answer is no longer needed.
+ * seconds, makes the login unavailable (503), never refused. `signal` aborts when the answer is no longer needed. A call
+ * that ignores it keeps its place of `maxAuthenticateCalls` until it settles.
  *
  * @example
  * ```ts

@@ -9,10 +9,9 @@ import type { IssuerContext } from "../context.ts";
 import { isAuthenticUser } from "../store/record-macs.ts";
 import { rejectIfSecretReplaced } from "../store/secret-marker.ts";
 import type { AuthenticatedUser, RequestInfo } from "../types.ts";
+import { AUTHENTICATE_DEADLINE_MS } from "./authenticate-calls.ts";
 import { findByLoginName } from "./login-name.ts";
 import { PASSWORD_BYTES, type LoginTurn, type PoolTurn } from "./passwords.ts";
-
-const AUTHENTICATE_DEADLINE_MS = 10_000;
 
 /** Size of an `AuthenticatedUser` as JSON. Its token must fit into a header and within the limit of every verifier. */
 const MAX_USER_BYTES = 4096;
@@ -59,11 +58,15 @@ export async function checkCredentials(
 ): Promise<AuthenticatedUser | null> {
   const { authenticate } = ctx.config;
   if (authenticate !== undefined) {
-    const ask = async () =>
-      await askForUser(ctx, "authenticate", async (call) => await authenticate(credentials, call), {
-        signal,
-      });
-    return await ctx.authenticateCalls.run(turn.place, ask, signal);
+    return await ctx.authenticateCalls.run(
+      turn.place,
+      async (track) => {
+        const ask = async (call: { signal: AbortSignal }) =>
+          await track(async () => await authenticate(credentials, call));
+        return await askForUser(ctx, "authenticate", ask, { signal });
+      },
+      signal,
+    );
   }
   const { username, password } = credentials;
   if (typeof username !== "string" || typeof password !== "string") return null;

@@ -21,32 +21,39 @@ function slowDirectory(maxAuthenticateCalls: number) {
   return { ...fixture, running, logIn };
 }
 
-const metrics = {
-  running: "holdfast_authenticate_calls",
-  waiting: "holdfast_authenticate_waiting",
-  refused: "holdfast_authenticate_refused_total",
-};
-
-test("law 6: logins beyond the places of authenticate are 503 with Retry-After, and the others succeed", async (t) => {
-  const { issuer, running, logIn, clock } = slowDirectory(2);
-  await issuer.ready();
+/** Returns the messages of the event `authenticate_failed` during `work`. */
+async function collectMessages(work: () => Promise<void>): Promise<string[]> {
   const messages: string[] = [];
   const listen = (published: unknown) => {
     const { event, message } = published as IssuerEvent;
     if (event === "authenticate_failed") messages.push(message);
   };
   issuerEvents.subscribe(listen);
-  t.after(() => issuerEvents.unsubscribe(listen));
+  await work().finally(() => issuerEvents.unsubscribe(listen));
+  return messages;
+}
+
+const metrics = {
+  running: "holdfast_authenticate_calls",
+  waiting: "holdfast_authenticate_waiting",
+  refused: "holdfast_authenticate_refused_total",
+};
+
+test("law 6: logins beyond the places of authenticate are 503 with Retry-After, and the others succeed", async () => {
+  const { issuer, running, logIn, clock } = slowDirectory(2);
+  await issuer.ready();
   const count = (name: keyof typeof metrics) => metricTotal(issuer, metrics[name], {});
 
   const logins = ["a", "b", "c", "d"].map(logIn);
   await clock.advance(1);
   assert.deepEqual([running.length, count("running"), count("waiting")], [2, 2, 2]);
-  const refused = await logIn("e");
-  assert.equal(refused.status, 503);
-  assert.equal(refused.headers.get("retry-after"), "1");
+  const messages = await collectMessages(async () => {
+    const refused = await logIn("e");
+    assert.equal(refused.status, 503);
+    assert.equal(refused.headers.get("retry-after"), "1");
+  });
   assert.equal(count("refused"), 1);
-  assert.deepEqual(messages, ["2 calls run, and as many logins wait: a login is 503"]);
+  assert.deepEqual(messages, ["2 calls run, and this login got no place: it is 503"]);
 
   while (running.length > 0) {
     running.shift()?.();
@@ -59,17 +66,95 @@ test("law 6: logins beyond the places of authenticate are 503 with Retry-After, 
   assert.deepEqual([count("running"), count("waiting")], [0, 0]);
 });
 
-test("a call of authenticate that never settles frees its place after its deadline", async () => {
-  const { issuer, running, logIn, clock } = slowDirectory(1);
+test("law 6: a call of authenticate that ignores its deadline keeps its place until it settles", async () => {
+  const { issuer, running, logIn, clock } = slowDirectory(2);
   await issuer.ready();
-  const hanging = logIn("a");
-  const waiting = logIn("b");
-  await clock.advance(10_000);
-  assert.equal((await hanging).status, 503);
+  const messages = await collectMessages(async () => {
+    const hanging = ["a", "b", "c", "d"].map(logIn);
+    await clock.advance(10_000);
+    const answers = await Promise.all(hanging);
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [503, 503, 503, 503],
+    );
+    assert.equal(answers[3]?.headers.get("retry-after"), "1");
+    const late = logIn("e");
+    await clock.advance(10_000);
+    assert.equal((await late).status, 503);
+  });
+  assert.deepEqual([running.length, metricTotal(issuer, metrics.running, {})], [2, 2]);
+  assert.equal(metricTotal(issuer, metrics.refused, {}), 3);
+  assert.equal(
+    messages.at(-1),
+    "2 calls run, 2 of them after their deadline, and this login got no place: it is 503",
+  );
+
+  for (const settle of running.splice(0)) settle();
   await clock.advance(1);
-  assert.equal(running.length, 2);
-  running[1]?.();
-  assert.equal((await waiting).status, 200);
+  assert.equal(metricTotal(issuer, metrics.running, {}), 0);
+  const login = logIn("f");
+  await clock.advance(1);
+  running[0]?.();
+  assert.equal((await login).status, 200);
+});
+
+test("a call of authenticate that rejects after its deadline frees its place", async () => {
+  let reject: (reason: Error) => void = () => {};
+  const { issuer, clock } = createFixture({
+    maxAuthenticateCalls: 1,
+    authenticate: async () => await new Promise<never>((_, fail) => (reject = fail)),
+  });
+  await issuer.ready();
+  const login = issuer.login({ username: "a" }, {});
+  await clock.advance(10_000);
+  assert.equal((await login).status, "unavailable");
+  assert.equal(metricTotal(issuer, metrics.running, {}), 1);
+  reject(new Error("the directory is gone"));
+  await clock.advance(1);
+  assert.equal(metricTotal(issuer, metrics.running, {}), 0);
+});
+
+test("for each place one login of a known client waits and one of an unknown client, and they take turns", async () => {
+  const { issuer, running, clock } = slowDirectory(1);
+  await issuer.ready();
+  const order: string[] = [];
+  const logIn = async (username: string, source: string) => {
+    const { status } = await issuer.login({ username }, { source });
+    order.push(`${username} ${status}`);
+  };
+  const answerNext = async () => {
+    running.shift()?.();
+    await clock.advance(1);
+  };
+  const first = logIn("ann", "192.0.2.7");
+  await clock.advance(1);
+  await answerNext();
+  await first;
+
+  const runs = logIn("stranger 1", "198.51.100.1");
+  const logins = [logIn("stranger 2", "198.51.100.1"), logIn("ann", "192.0.2.7"), logIn("bob", "192.0.2.7")];
+  await clock.advance(1);
+  assert.equal(metricTotal(issuer, metrics.waiting, {}), 2);
+  for (let each = 0; each < 3; each++) await answerNext();
+  await Promise.all([runs, ...logins]);
+  assert.deepEqual(order, ["ann ok", "bob unavailable", "stranger 1 ok", "ann ok", "stranger 2 ok"]);
+});
+
+test("a login whose client goes away gives up its turn, and authenticate is not called for it", async () => {
+  const { issuer, running, clock } = slowDirectory(1);
+  await issuer.ready();
+  const first = issuer.login({ username: "a" }, {});
+  const client = new AbortController();
+  const gone = issuer.login({ username: "b" }, { signal: client.signal });
+  await clock.advance(1);
+  assert.equal(metricTotal(issuer, metrics.waiting, {}), 1);
+  client.abort(new Error("the client went away"));
+  await gone.catch(() => {});
+  assert.equal(metricTotal(issuer, metrics.waiting, {}), 0);
+  running.shift()?.();
+  assert.equal((await first).status, "ok");
+  await clock.advance(1);
+  assert.deepEqual([running.length, metricTotal(issuer, metrics.running, {})], [0, 0]);
 });
 
 test("maxAuthenticateCalls is a whole number, and needs authenticate", () => {
