@@ -133,8 +133,8 @@ test("logs the first failure of a feed of revocations, one in each minute, and t
   const { lines, log } = capture(false);
   const clock = new FakeClock();
   t.after(logEvents(log, () => null, clock));
-  const publish = (event: "revocations_failed" | "revocations_synced", issuer = "i") =>
-    guardEvents.publish({ guard: "g", issuer, event, message: `${event} ${issuer}` });
+  const publish = (name: "revocations_failed" | "revocations_synced", issuer = "i") =>
+    guardEvents.publish({ guard: "g", issuer, event: name, message: `${name} ${issuer}` });
   const bodies = () => lines.splice(0).map((line) => parse(line).body);
   for (let second = 0; second < 120; second += 5) {
     publish("revocations_failed");
