@@ -48,8 +48,21 @@ void describe("sessions that begin or change during a cut-off in Redis", { skip:
     assert.equal(late.status, "superseded");
     assert.equal(await here.sessions.get("late"), null);
     assert.ok(late.number > mark);
+    // A login with `once` has the same id when its credentials have been checked again.
+    assert.equal((await createSession(here, "late", late.number - 1)).status, "superseded");
+    assert.equal((await createSession(here, "late", late.number)).status, "created");
+    assert.equal((await present(there, "late", 1)).outcome, "rotated");
     await logIn(here, "later");
     assert.notEqual(await there.sessions.get("later"), null);
+  });
+
+  test("a cut-off that an older version wrote also covers credentials of its own millisecond", async (t) => {
+    const store = await open(t);
+    const cutAt = (await store.now()) - 1000;
+    await server.cli("HSET", `${t.name.length}:{session:late}`, "cutAt", String(cutAt));
+    const late = await createSession(store, "late", cutAt);
+    assert.deepEqual(late, { status: "superseded", number: cutAt + 1 });
+    assert.equal((await createSession(store, "late", late.number)).status, "created");
   });
 
   test("a cut-off of another subject changes nothing", async (t) => {

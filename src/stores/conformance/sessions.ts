@@ -4,6 +4,9 @@ import { IDLE_MS, ISSUER, LONG_AFTER_MS, LOST_ANSWER_MS } from "./constants.ts";
 import { createSession, listIds, readLog, logIn, present, makeRevocation, subjectScope } from "./fixtures.ts";
 import type { Cases } from "./types.ts";
 
+/** How often a login and a cut-off run at the same time. */
+const MEETINGS = 10;
+
 /** Tests of how sessions begin and end. */
 export const sessionCases: Cases = {
   "a session is read as it was created": async ({ store }) => {
@@ -108,6 +111,27 @@ export const sessionCases: Cases = {
       assert.ok(superseded.number > mark);
       assert.equal((await createSession(store, "s1", superseded.number)).status, "created");
       assert.equal((await present(store, "s1", 1)).outcome, "rotated");
+    },
+
+  "law 3: a login that meets a cut-off is ended or superseded, and with the returned number its id begins a session":
+    async ({ store, clock }) => {
+      const scope = await subjectScope(store);
+      for (let i = 0; i < MEETINGS; i++) {
+        // The next mark is greater than the number of the last cut-off.
+        await clock.advance(10);
+        const id = `s${i}`;
+        const mark = await store.sessions.mark();
+        const [created] = await Promise.all([
+          createSession(store, id, mark),
+          store.sessions.endAll("alice", "logout_all", scope),
+        ]);
+        if (created.status === "created") {
+          assert.equal((await store.sessions.get(id))?.endReason, "logout_all");
+        } else {
+          assert.equal((await createSession(store, id, created.number)).status, "created");
+          assert.equal((await present(store, id, 1)).outcome, "rotated");
+        }
+      }
     },
 
   "law 3: the number of a cut-off is greater than every earlier mark of the subject and not than later ones":

@@ -29,7 +29,7 @@ export class FailureReason {
     this.#reason = null;
   }
 
-  /** The last error since a server answered. `null` before the first failure. */
+  /** The last error since a server answered. `null` while no error has happened since then. */
   get text(): string | null {
     if (this.#reason === null) return null;
     let text = this.#reason.replaceAll(/\/\/[^/@\s]*@/g, "//");

@@ -10,7 +10,8 @@ import { CUT_FORMAT, HEAD_LENGTH, luaFormat, luaSpan, SESSION_FORMAT } from "./s
 const NULLS = `local function ms(value) return value ~= cjson.null and value or 0 end
   local function text(value) return value ~= cjson.null and value or '' end`;
 
-/** Sets `v` to the session, `nil` when it does not exist, and `cutAt` to the cut-off that reached it before. */
+/** Sets `v` to the session, `nil` when it does not exist, and `cutAt` to the number of the cut-off that reached it
+ * before. */
 const LOAD = `
 local sub, number, format, call = string.sub, tonumber, string.format, redis.call
 local v, cutAt, wasHash = redis.pcall('GET', KEYS[1]), nil, false
@@ -18,7 +19,9 @@ if type(v) == 'table' then
   if not v.err or not string.find(v.err, 'WRONGTYPE', 1, true) then return v end
   local fixed, state
   fixed, state, cutAt = unpack(call('HMGET', KEYS[1], 'fixed', 'state', 'cutAt'))
-  wasHash, v, cutAt = true, nil, cutAt and number(cutAt)
+  wasHash, v = true, nil
+  -- Earlier versions kept the time of the cut-off, which also covers credentials checked in the same millisecond.
+  cutAt = cutAt and cutAt + 1
   if fixed then
   local s = cjson.decode(state)
   ${NULLS}
@@ -67,7 +70,7 @@ return {live and 'live' or 'over', now, v}`);
 /** Arguments: mark, lifetime in ms, the session. */
 export const createSession: Script = defineWrite(`${LOAD}
 if v then return {'taken'} end
-if cutAt and number(ARGV[2]) <= cutAt then return {'superseded', format('%d', cutAt)} end
+if cutAt and number(ARGV[2]) < cutAt then return {'superseded', format('%d', cutAt)} end
 save(ARGV[4], ARGV[3] - ${EXPIRED_RETENTION_MS})
 return {'created'}`);
 
