@@ -56,9 +56,10 @@ type Counted = readonly [count: AttemptCount, max: number];
 
 /**
  * The end of an attempt. `unchecked` means that the credentials could not be checked. `abandoned` means that the client
- * went away, so it costs the source an attempt and says nothing about the account.
+ * went away. `used` means that the proof of the login has begun a session before. Both cost the source an attempt and say
+ * nothing about the account.
  */
-export type AttemptResult = "correct" | "wrong" | "unchecked" | "abandoned";
+export type AttemptResult = "correct" | "wrong" | "unchecked" | "abandoned" | "used";
 
 type LoginAttempt =
   | {
@@ -122,7 +123,7 @@ export class LoginLimits {
     for (const [count] of [...sources, ...pairs]) count.underWay++;
     const settle = (result: AttemptResult) => {
       for (const [count] of [...sources, ...pairs]) count.underWay--;
-      if (result === "wrong" || result === "abandoned")
+      if (result !== "correct" && result !== "unchecked")
         for (const [count] of sources) this.#recordWrong(count);
       if (result === "wrong") for (const [count] of pairs) this.#recordWrong(count);
       const [account, another] = accounts;

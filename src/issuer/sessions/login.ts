@@ -108,7 +108,8 @@ async function attemptLogin(
     return { status: "limited", retryAfterMs: error.retryAfterMs };
   }
   if (tokens === null || tokens === "used") {
-    attempt.settle("wrong");
+    // A proof that comes again is no guess: its session may have begun although its login failed.
+    attempt.settle(tokens === "used" ? "used" : "wrong");
     await ctx.audit("login_refused", { source, detail: tokens === "used" ? PROOF_USED : null });
     return { status: "denied" };
   }

@@ -14,6 +14,9 @@ export interface AuthenticatedUser {
    * Names the proof of this login, such as the `jti` or `nonce` of an ID token: 1 to 512 characters. Each proof of a
    * subject begins one session, on all processes of the store, and the login is denied when the proof comes again. The
    * issuer knows a proof until a day after its session would have expired. It stores a digest only. A refresh ignores it.
+   *
+   * A login that is unavailable (503) may have spent its proof, because the store can lose the confirmation of a write.
+   * The session then exists without a client, until it expires. The user logs in again with a new proof.
    */
   readonly once?: string | undefined;
 }

@@ -61,6 +61,32 @@ test("law 1: a proof is neither used nor refused while the store cannot tell", a
   assert.equal((await issuer.beginSession(ann)).status, "unavailable");
 });
 
+test("a login whose session was stored without a confirmation is no wrong password when its proof comes again", async () => {
+  const { issuer: honest, store, clock } = createFixture();
+  await honest.ready();
+  let proof = "lost";
+  let isFailing = true;
+  const authenticate = () => ({ subject: "ann", scopes: [], once: proof });
+  const faulty = failStore(store, (call) => isFailing && call === "sessions.create" && "after");
+  const { issuer } = createFixture({ store: faulty, clock, authenticate });
+  const logIn = async () => (await issuer.login({ username: "ann" }, { source: "192.0.2.7" })).status;
+  assert.equal(await logIn(), "unavailable");
+  isFailing = false;
+  for (let attempt = 0; attempt < 20; attempt++) assert.equal(await logIn(), "denied");
+  assert.equal((await honest.sessions.list("ann")).sessions.length, 1);
+  proof = "new";
+  assert.equal(await logIn(), "ok");
+  for (let attempt = 0; attempt < 80; attempt++) assert.equal(await logIn(), "denied");
+  assert.equal(await logIn(), "limited");
+});
+
+test("an issuer with another URL on the same store takes the same proof", async () => {
+  const { issuer, store, clock } = createFixture();
+  const { issuer: other } = createFixture({ store, clock, url: "https://other.example.com" });
+  assert.equal((await issuer.beginSession(ann)).status, "ok");
+  assert.equal((await other.beginSession(ann)).status, "ok");
+});
+
 test("law 5: the store has no proof in clear text", async () => {
   const { issuer, store } = createFixture();
   const begun = await issuer.beginSession({ ...ann, once: "a proof that is secret" });
