@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { jwks } from "../../src/index.ts";
+import { readClock } from "../../src/core/clock.ts";
+import { reportServerDate, ServerClock } from "../../src/guard/server-date.ts";
+import { introspection, jwks } from "../../src/index.ts";
+import { FakeClock } from "../../src/testing/index.ts";
 import { makeFixture } from "./fixture.ts";
 
 const HOUR = 3_600_000;
@@ -44,4 +47,51 @@ test("a difference ends when the clock is corrected, and a suspend of the machin
   const suspended = await makeGuard(0);
   suspended.clock.suspend(HOUR);
   assert.equal(suspended.differenceMs(), 0);
+});
+
+test("a response that was long on its way tells no difference", async () => {
+  const clock = new FakeClock();
+  const serverClock = new ServerClock();
+  const [sentAt, date] = [clock.monotonic(), new Date(clock.now()).toUTCString()];
+  await clock.advance(20_000);
+  const response = { status: 200, headers: new Headers({ date }), json: {} };
+  reportServerDate({ clock, onServerDate: serverClock.record }, response, sentAt);
+  assert.equal(serverClock.differenceMs(readClock(clock)), 0);
+});
+
+test("an error response tells no time, because it may be from a proxy", async () => {
+  const { guard, mint, clock } = await makeFixture();
+  let status = 503;
+  const fetch = () => {
+    const date = new Date(clock.now() - HOUR).toUTCString();
+    return Response.json(mint.jwks(), { status, headers: { date } });
+  };
+  const guarded = guard({ keys: jwks("https://id.example/jwks", { fetch }) });
+  const validate = async () => {
+    const validation = guarded.validate(mint.token());
+    await clock.advance(60_000);
+    return (await validation).status;
+  };
+  assert.equal(await validate(), "unavailable");
+  assert.equal(guarded.status().issuers[0]?.clockDifferenceMs, null);
+  status = 200;
+  await validate();
+  assert.equal(Math.round((guarded.status().issuers[0]?.clockDifferenceMs ?? NaN) / HOUR), 1);
+  await guarded.close();
+});
+
+test("status tells the difference from the clock of an authority", async () => {
+  const { guard, mint, clock } = await makeFixture();
+  const headers = () => ({ date: new Date(clock.now() - HOUR).toUTCString() });
+  const guarded = guard({
+    authority: introspection({
+      url: "https://id.example/introspect",
+      clientId: "guard",
+      clientSecret: "the secret of the guard",
+      fetch: () => Response.json({ active: true }, { headers: headers() }),
+    }),
+  });
+  assert.equal((await guarded.validate(mint.token())).status, "valid");
+  assert.equal(Math.round((guarded.status().issuers[0]?.clockDifferenceMs ?? NaN) / HOUR), 1);
+  await guarded.close();
 });
