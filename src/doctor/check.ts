@@ -11,6 +11,8 @@ export interface Check {
   readonly group: (typeof groups)[number];
   /** The time limit in ms. Default: 5,000. */
   readonly limitMs?: number;
+  /** What the check waits for, as a late check names it. Default: this machine. */
+  readonly asks?: string;
   /** Whether the check begins when the others have ended. Default: false. */
   readonly runsAlone?: boolean;
   /** Resolves with at least one finding. `signal` aborts at the time limit, and ends what the check began. */

@@ -1,6 +1,7 @@
-import { systemClock } from "../core/clock.ts";
+import { systemClock, type Clock } from "../core/clock.ts";
 import { isHoldfastError } from "../core/errors.ts";
 import { readOptions } from "../core/options.ts";
+import { withDeadline } from "../resilience/deadline.ts";
 import type { RedisSettings } from "../server/redis-settings.ts";
 import { readRedisOptions } from "../server/store/redis-access.ts";
 import { describeAddress, readAddress, selectAddress } from "../stores/redis/address.ts";
@@ -44,15 +45,19 @@ export interface RedisReading {
 
 const OPEN_TIMEOUT_MS = 2500;
 const COMMAND_TIMEOUT_MS = 1000;
+/** Less than the time of a check, so that the checks which need the store can say why they lack it. */
+const READ_TIMEOUT_MS = 4000;
 const PINGS = 5;
 
 /** Asks the Redis of the service over the same kind of connection, and writes nothing. */
 export class RedisProbe implements StoreProbe {
   readonly #settings: RedisSettings;
+  readonly #clock: Clock;
   #reading: Promise<RedisReading> | null = null;
 
-  constructor(settings: RedisSettings) {
+  constructor(settings: RedisSettings, clock: Clock = systemClock) {
     this.#settings = settings;
+    this.#clock = clock;
   }
 
   /** Never rejects. */
@@ -65,32 +70,40 @@ export class RedisProbe implements StoreProbe {
   }
 
   async #read(): Promise<RedisReading> {
-    let description = `redis ${describeAddress(readAddress(this.#settings, "REDIS_URL"))}`;
-    let connection: RedisConnection | null = null;
+    const description = `redis ${describeAddress(readAddress(this.#settings, "REDIS_URL"))}`;
     try {
-      const options = readOptions("REDIS_URL", await readRedisOptions(this.#settings), redisStoreOptionTable);
-      const address = selectAddress("REDIS_URL", options);
-      description = `redis ${describeAddress(address)}`;
-      connection = await openConnection({
-        address,
-        access: options,
-        description,
-        clock: systemClock,
-        random: Math.random,
-        virtual: false,
-        openTimeoutMs: OPEN_TIMEOUT_MS,
-        commandTimeoutMs: COMMAND_TIMEOUT_MS,
-        replicas: 0,
-      });
+      const work = async () => await this.#ask();
+      return await withDeadline(this.#clock, description, READ_TIMEOUT_MS, work);
+    } catch (error) {
+      const late = `no answer within ${READ_TIMEOUT_MS / 1000} s`;
+      if (isHoldfastError(error, "timeout")) return { description, answers: null, failure: late };
+      if (!isHoldfastError(error)) throw error;
+      return { description, answers: null, failure: error.message };
+    }
+  }
+
+  async #ask(): Promise<RedisReading> {
+    const options = readOptions("REDIS_URL", await readRedisOptions(this.#settings), redisStoreOptionTable);
+    const address = selectAddress("REDIS_URL", options);
+    const description = `redis ${describeAddress(address)}`;
+    const connection = await openConnection({
+      address,
+      access: options,
+      description,
+      clock: this.#clock,
+      random: Math.random,
+      virtual: false,
+      openTimeoutMs: OPEN_TIMEOUT_MS,
+      commandTimeoutMs: COMMAND_TIMEOUT_MS,
+      replicas: 0,
+    });
+    try {
       const replicas = options.replicas ?? (await defaultReplicas(connection, address, description));
       const requirement = { durability: options.durability, replicas };
       const answers = await ask(connection, requirement, address.kind === "cluster", description);
       return { description, answers, failure: null };
-    } catch (error) {
-      if (!isHoldfastError(error)) throw error;
-      return { description, answers: null, failure: error.message };
     } finally {
-      await connection?.close();
+      await connection.close();
     }
   }
 }

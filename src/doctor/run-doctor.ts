@@ -1,4 +1,4 @@
-import { systemClock } from "../core/clock.ts";
+import { systemClock, type Clock } from "../core/clock.ts";
 import { isHoldfastError } from "../core/errors.ts";
 import { describeError } from "../guard/emit.ts";
 import { withDeadline } from "../resilience/deadline.ts";
@@ -49,16 +49,21 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   return toReport(reports);
 }
 
-async function runCheck(check: Check, context: DoctorContext): Promise<CheckReport> {
-  const { name, limitMs = CHECK_TIMEOUT_MS } = check;
+/** Runs one check. A check that throws or is late fails, and the finding says what it waited for. */
+export async function runCheck(
+  check: Check,
+  context: DoctorContext,
+  clock: Clock = systemClock,
+): Promise<CheckReport> {
+  const { name, limitMs = CHECK_TIMEOUT_MS, asks = "this machine" } = check;
   try {
     const run = async (signal: AbortSignal) => await check.run(context, signal);
-    return toCheckReport(check, await withDeadline(systemClock, name, limitMs, run));
+    return toCheckReport(check, await withDeadline(clock, name, limitMs, run));
   } catch (error) {
     const isLate = isHoldfastError(error, "timeout");
-    const detail = isLate ? `no answer within ${limitMs / 1000} s` : describeError(error);
+    const detail = isLate ? `no answer from ${asks} within ${limitMs / 1000} s` : describeError(error);
     const advice = isLate
-      ? "see whether what this check asks hangs"
+      ? "repair what the other lines of this report name first; then see whether this hangs, or the machine is too busy"
       : isHoldfastError(error)
         ? "run the command as the user of the service; docs/reference/errors.md explains the error"
         : "if this looks like a defect, report it";

@@ -12,6 +12,7 @@ const QUESTIONS = 3;
 export const authorityCheck: Check = {
   name: "authority",
   group: "providers",
+  asks: "a provider's authority",
   async run({ providers }) {
     const findings = await Promise.all(providers.map(checkAuthority));
     const given = findings.flatMap((finding) => finding ?? []);

@@ -21,6 +21,7 @@ interface ClockReading {
 export const clockCheck: Check = {
   name: "clock",
   group: "machine",
+  asks: "Redis, or a provider",
   async run({ providers, redis }, signal) {
     const ofStore = redis === null ? null : (await redis.read()).answers?.clock;
     const readings = await Promise.all(
@@ -31,6 +32,8 @@ export const clockCheck: Check = {
       }),
     );
     const findings = readings.flatMap((reading) => (reading === null ? [] : [judgeReading(reading)]));
+    if (redis !== null && ofStore == null)
+      findings.unshift(skip("the clock of Redis was not compared, because Redis cannot be read: see redis"));
     if (ofStore != null) findings.unshift(judgeReading({ name: "Redis", ...ofStore }));
     return findings.length > 0 ? findings : [skip("there is no other clock to compare with")];
   },

@@ -8,6 +8,7 @@ import { askHealth, describeComponent, type ProcessHealth } from "../process-hea
 export const healthCheck: Check = {
   name: "health",
   group: "service",
+  asks: "the processes of the service",
   async run(context) {
     const { processes } = context;
     if (processes.length === 0) return [skip("no process of the service runs on this machine as this user")];

@@ -7,6 +7,7 @@ import { adviseKeys, configuredKeysUrl, type KeyDocument, type ProviderProbe } f
 export const keysCheck: Check = {
   name: "keys",
   group: "providers",
+  asks: "a provider's key set",
   async run({ providers }) {
     if (providers.length === 0) return [skip("no provider is configured")];
     return (await Promise.all(providers.map(checkProvider))).flat();

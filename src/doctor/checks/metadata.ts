@@ -19,6 +19,7 @@ const UNREACHED = "no server answers: see the line of network, and change no set
 export const metadataCheck: Check = {
   name: "metadata",
   group: "providers",
+  asks: "a provider's metadata",
   async run({ providers }, signal) {
     if (providers.length === 0) return [skip("no provider is configured")];
     return await Promise.all(providers.map(async (provider) => await checkProvider(provider, signal)));

@@ -20,6 +20,7 @@ const EXPIRES_SOON_DAYS = 14;
 export const networkCheck: Check = {
   name: "network",
   group: "providers",
+  asks: "a server of the settings",
   async run(context, outer) {
     const signal = AbortSignal.any([outer, AbortSignal.timeout(TIMEOUT_MS)]);
     const findings: Finding[] = [];

@@ -14,6 +14,7 @@ const NEARLY_FULL = 0.9;
 export const redisCheck: Check = {
   name: "redis",
   group: "store",
+  asks: "Redis",
   async run(context) {
     const { redis, settings } = context;
     if (redis === null) return [skip("the store is the embedded one")];

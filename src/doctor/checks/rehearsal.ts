@@ -19,6 +19,7 @@ const PAUSE_MS = 20;
 export const rehearsalCheck: Check = {
   name: "rehearsal",
   group: "service",
+  asks: "the provider",
   runsAlone: true,
   async run(context, signal) {
     const { rehearse: token } = context.options;

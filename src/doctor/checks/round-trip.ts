@@ -23,6 +23,7 @@ type Tokens = z.infer<typeof tokensSchema>;
 export const roundTripCheck: Check = {
   name: "round-trip",
   group: "service",
+  asks: "the services of --write",
   limitMs: LIMIT_MS,
   async run({ options, settings }, signal) {
     if (options.write.length === 0) return [skip("--write URL takes a throw-away user through a session")];

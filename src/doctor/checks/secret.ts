@@ -17,6 +17,7 @@ const MIN_DIFFERENT = 9;
 export const secretCheck: Check = {
   name: "secret",
   group: "configuration",
+  asks: "the store",
   async run(context) {
     const { settings, files, given } = context;
     const source = given.find(({ name }) => name === "HOLDFAST_SECRET")?.source;
@@ -55,7 +56,7 @@ async function checkFile(file: string, dataDir: string): Promise<Finding[]> {
 }
 
 /** The store has the fingerprint of the secret, which reveals nothing of it. */
-async function compareFingerprint(text: string, { store }: DoctorContext): Promise<Finding> {
+async function compareFingerprint(text: string, { redis, store }: DoctorContext): Promise<Finding> {
   let fingerprints: string[];
   try {
     fingerprints = deriveSecrets(text, "the secret").map(({ fingerprint }) => fingerprint);
@@ -63,7 +64,10 @@ async function compareFingerprint(text: string, { store }: DoctorContext): Promi
     if (!isHoldfastError(error)) throw error;
     return fail(error.message, "restore the file from your backup of the secret");
   }
-  const recorded = (await store.markers())?.get(SECRET_MARKER);
+  const markers = await store.markers();
+  if (redis !== null && markers === null)
+    return ok("long enough; it was not compared, because Redis cannot be read: see redis");
+  const recorded = markers?.get(SECRET_MARKER);
   if (recorded === undefined)
     return ok("long enough; the store is not readable or new, so it was not compared");
   if (fingerprints.includes(recorded)) return ok("it is the secret of the store");

@@ -14,6 +14,7 @@ const OTHERS_MAY_WRITE = 0o002;
 export const snapshotsCheck: Check = {
   name: "snapshots",
   group: "providers",
+  asks: "the disk of the data directory",
   async run({ files, processes }) {
     const { snapshots: directory } = files;
     const found = await stat(directory).catch(() => null);

@@ -21,6 +21,7 @@ const LONG_LOG_BYTES = 256 * MEGABYTE;
 export const sqliteCheck: Check = {
   name: "sqlite",
   group: "store",
+  asks: "the data file",
   async run(context, signal) {
     const { sqlite, files, settings } = context;
     if (sqlite === null) return [skip("the store is in Redis")];

@@ -48,6 +48,7 @@ const probes: readonly Probe[] = [
 export const throughCheck: Check = {
   name: "through",
   group: "service",
+  asks: "the address of --through",
   async run({ options }, signal) {
     const url = URL.parse(options.through ?? "");
     if (url === null)

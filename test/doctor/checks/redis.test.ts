@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { clockCheck } from "../../../src/doctor/checks/clock.ts";
 import { judgeRedisServer, redisCheck } from "../../../src/doctor/checks/redis.ts";
 import { networkCheck } from "../../../src/doctor/checks/network.ts";
 import { secretCheck } from "../../../src/doctor/checks/secret.ts";
+import { RedisProbe } from "../../../src/doctor/redis-probe.ts";
+import { runCheck } from "../../../src/doctor/run-doctor.ts";
 import { storeCommands } from "../../../src/doctor/redis-permissions.ts";
+import { FakeClock } from "../../../src/testing/index.ts";
 import { noRedis, RedisServer, startCluster } from "../../support/redis-servers.ts";
 import { startTlsRedis } from "../../support/redis-tls.ts";
 import { assertHealthy, assertProblem, findings, makeContext, makeSettings, serve } from "../fixture.ts";
@@ -45,8 +51,13 @@ test("redis: a server of a running service is well, and so are its clock and sec
 test("redis: a frozen server and a read-only replica are failures", options, async (t) => {
   const { redis, settings, check } = await start(t);
   redis.freeze();
-  const [secret] = await findings(secretCheck, await makeContext(settings));
-  assert.equal(secret?.detail, "long enough; the store is not readable or new, so it was not compared");
+  const context = await makeContext(settings);
+  const [[secret], [clock]] = await Promise.all([
+    findings(secretCheck, context),
+    findings(clockCheck, context),
+  ]);
+  assert.match(secret?.detail ?? "", /^long enough; it was not compared.+: see redis$/);
+  assert.match(clock?.detail ?? "", /^the clock of Redis was not compared.+: see redis$/);
   assertProblem(
     await check(),
     "fail",
@@ -196,4 +207,29 @@ test("redis: the doctor and docs/run/redis.md name every command that the store 
     known.filter((name) => !rule.includes(`+${name.toLowerCase()}`)),
     [],
   );
+});
+
+test("redis: a reading that does not end is a failure with the address before the time of a check is over", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "holdfast-"));
+  const pipe = join(folder, "ca.pem");
+  execFileSync("mkfifo", [pipe]);
+  // Nobody writes to the pipe, so that the certificates never arrive.
+  t.after(async () => await writeFile(pipe, ""));
+  const clock = new FakeClock();
+  const probe = new RedisProbe({ url: "rediss://redis.example:6380", tlsFiles: { ca: pipe } }, clock);
+  const [reading] = await Promise.all([probe.read(), clock.advance(4500)]);
+  assert.deepEqual(reading, {
+    description: "redis redis.example:6380",
+    answers: null,
+    failure: "no answer within 4 s",
+  });
+});
+
+test("a check that is late names what it waits for", async () => {
+  const clock = new FakeClock();
+  const run = async () => await new Promise<never>(() => {});
+  const context = await makeContext(await makeSettings());
+  const late = runCheck({ ...redisCheck, run }, context, clock);
+  await clock.advance(5500);
+  assert.equal((await late).findings[0]?.detail, "no answer from Redis within 5 s");
 });
