@@ -11,7 +11,7 @@ export interface Check {
   readonly group: (typeof groups)[number];
   /** The time limit in ms. Default: 5,000. */
   readonly limitMs?: number;
-  /** What the check waits for, as a late check names it. Default: this machine. */
+  /** The finding of a late check says that it waited for this. Default: this machine. */
   readonly asks?: string;
   /** Whether the check begins when the others have ended. Default: false. */
   readonly runsAlone?: boolean;

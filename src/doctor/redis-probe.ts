@@ -45,7 +45,7 @@ export interface RedisReading {
 
 const OPEN_TIMEOUT_MS = 2500;
 const COMMAND_TIMEOUT_MS = 1000;
-/** Less than the time of a check, so that the checks which need the store can say why they lack it. */
+/** The reading must end before the checks do, so that each check can say why it lacks the store. */
 const READ_TIMEOUT_MS = 4000;
 const PINGS = 5;
 

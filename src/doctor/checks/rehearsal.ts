@@ -29,14 +29,13 @@ export const rehearsalCheck: Check = {
     const [seen, fresh] = [openGuard(context, "seen"), openGuard(context, "fresh")];
     try {
       const before = await seen.validate(token, { signal });
-      if (before.status !== "valid") {
-        const why = before.status === "invalid" ? before.reason : before.cause;
-        return [
-          fail(
-            `the token is not good even now: ${before.status} (${why})`,
-            "give a fresh token; holdfast doctor token explains it",
-          ),
-        ];
+      if (before.status === "unavailable") {
+        const detail = `the rehearsal needs a provider that answers, and the token gets 503 (${before.cause})`;
+        return [fail(detail, "repair what the lines of the group providers name, and rehearse again")];
+      }
+      if (before.status === "invalid") {
+        const detail = `the token is not good even now: invalid (${before.reason})`;
+        return [fail(detail, "give a fresh token; holdfast doctor token explains it")];
       }
       await fresh.ready({ timeoutMs: READY_MS }).catch(() => undefined);
       await sleep(systemClock, PAUSE_MS, signal);

@@ -19,7 +19,7 @@ import type { KeyContext } from "./key-source.ts";
 /** Where a key set is fetched from. */
 export interface KeyLocation {
   readonly kind: "discovered" | "jwks";
-  /** As in `Keyring`. */
+  /** The metadata names this issuer in place of the configured one. */
   readonly otherIssuer?: string | undefined;
   /** The URL that the next attempt begins with. */
   firstUrl(): string;

@@ -207,6 +207,15 @@ test("rehearsal: a token that is not good is a failure, and no part of it is pri
   assert.ok(token.split(".").every((part) => !JSON.stringify(list).includes(part)));
 });
 
+test("rehearsal: a provider that is down is a failure that does not blame the token", async (t) => {
+  const provider = await startProvider(t);
+  const settings = await makeSettings(providerSettings(provider));
+  const token = provider.token();
+  await provider.close();
+  const list = await findings(rehearsalCheck, await makeContext(settings, { rehearse: token }));
+  assertProblem(list, "fail", /needs a provider that answers.+503 \(authority_unavailable\)/, /rehearse again/);
+});
+
 const rules = new URL("../../../ops/prometheus/holdfast.rules.yml", import.meta.url);
 
 test("alerts: the rules of this version are well beside a running service", async (t) => {
