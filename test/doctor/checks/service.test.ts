@@ -213,7 +213,12 @@ test("rehearsal: a provider that is down is a failure that does not blame the to
   const token = provider.token();
   await provider.close();
   const list = await findings(rehearsalCheck, await makeContext(settings, { rehearse: token }));
-  assertProblem(list, "fail", /needs a provider that answers.+503 \(authority_unavailable\)/, /rehearse again/);
+  assertProblem(
+    list,
+    "fail",
+    /needs a provider that answers.+503 \(authority_unavailable\)/,
+    /rehearse again/,
+  );
 });
 
 const rules = new URL("../../../ops/prometheus/holdfast.rules.yml", import.meta.url);
