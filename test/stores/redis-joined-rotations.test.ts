@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { createClient } from "redis";
 import type { Revocation } from "../../src/core/revocation.ts";
-import { ISSUER } from "../../src/stores/conformance/constants.ts";
-import { acknowledge, digest, logIn, present } from "../../src/stores/conformance/fixtures.ts";
+import { ABSOLUTE_MS, ISSUER } from "../../src/stores/conformance/constants.ts";
+import { acknowledge, createSession, digest, logIn, present } from "../../src/stores/conformance/fixtures.ts";
 import { redisStore } from "../../src/stores/redis.ts";
+import { EXPIRED_RETENTION_MS } from "../../src/stores/retention.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { noRedis, RedisServer } from "../support/redis-servers.ts";
 
+/** How much the rest of a lifetime may shrink between a write and the look at it. It is less than two lives differ. */
+const SLACK_MS = 9000;
 const NOW = Date.UTC(2030, 0, 1);
 
 function onReuse(id: string): { onReuse: Revocation } {
@@ -98,6 +101,37 @@ void describe("rotations that share a script call on Redis", { skip: noRedis }, 
       ],
     );
     assert.equal((await store.sessions.get("current"))?.generation, 3);
+  });
+
+  void test("each session of a shared call keeps its own durations, and none outlives its absolute end", async (t) => {
+    const { store, clock, raw } = await open(t);
+    const durations = [
+      { id: "first", idleMs: 60_000, lostAnswerMs: 1000 },
+      { id: "short", idleMs: 120_000, lostAnswerMs: 2000 },
+      { id: "long", idleMs: 180_000, lostAnswerMs: 3000 },
+      { id: "short again", idleMs: 120_000, lostAnswerMs: 2000 },
+      { id: "to the absolute end", idleMs: ABSOLUTE_MS, lostAnswerMs: 3000 },
+      { id: "long again", idleMs: 180_000, lostAnswerMs: 1000 },
+    ];
+    const mark = await store.sessions.mark();
+    for (const { id, idleMs } of durations) {
+      assert.equal((await createSession(store, id, mark, "alice", { idleMs })).status, "created");
+    }
+    await clock.advance(10_000);
+    const outcomes = await Promise.all(
+      durations.map(async ({ id, lostAnswerMs }) => present(store, id, 1, { ...onReuse(id), lostAnswerMs })),
+    );
+    for (const [i, { id, idleMs, lostAnswerMs }] of durations.entries()) {
+      const one = outcomes[i];
+      assert.ok(one?.outcome === "rotated", id);
+      const idleExpiresAt = Math.min(clock.now() + idleMs, NOW + ABSOLUTE_MS);
+      assert.equal(one.session.idleMs, idleMs, id);
+      assert.equal(one.session.idleExpiresAt, idleExpiresAt, id);
+      assert.equal(one.session.lostAnswerEndsAt, clock.now() + lostAnswerMs, id);
+      const life = idleExpiresAt - clock.now() + EXPIRED_RETENTION_MS;
+      const rest = await raw.pTTL(`holdfast:{session:${id}}`);
+      assert.ok(rest <= life && rest > life - SLACK_MS, `${id}: ${rest} ms of ${life} ms`);
+    }
   });
 
   void test("a call that fails rejects all its rotations, and the next one succeeds", async (t) => {

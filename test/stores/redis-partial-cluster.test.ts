@@ -5,7 +5,7 @@ import { computeSlot } from "../../src/stores/redis/cluster-slot.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 import { waitUntil } from "../support/deadline.ts";
 import { noRedis, startCluster, type RedisCluster, type RedisServer } from "../support/redis-servers.ts";
-import { logIn, present } from "../../src/stores/conformance/fixtures.ts";
+import { logIn, makeRevocation, present } from "../../src/stores/conformance/fixtures.ts";
 
 /** The slots of each primary. */
 const SHARE = Math.ceil(16_384 / 3);
@@ -14,6 +14,22 @@ void describe("Redis as a cluster in which a primary has no replica", { skip: no
   let cluster: RedisCluster;
   before(async () => (cluster = await startCluster(["min-replicas-to-write 1"])));
   after(async () => await cluster.stop());
+
+  void test("concurrent rotations in a cluster succeed, although their sessions are on several servers", async (t) => {
+    const store = await redisStore({ cluster: cluster.urls });
+    t.after(async () => await store.close());
+    const ids = Array.from({ length: 6 }, (_, i) => `concurrent${i}`);
+    for (const id of ids) await logIn(store, id, `subject of ${id}`);
+    const rotations = await Promise.all(
+      ids.map(
+        async (id) => await present(store, id, 1, { onReuse: await makeRevocation(store, "session", id) }),
+      ),
+    );
+    assert.deepEqual(
+      rotations.map(({ outcome }) => outcome),
+      ids.map(() => "rotated"),
+    );
+  });
 
   void test("fault 4: a primary that loses its replica refuses its sessions, and the other primaries go on", async (t) => {
     const store = await redisStore({ cluster: cluster.urls, commandTimeoutMs: 1000 });
