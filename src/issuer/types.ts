@@ -31,11 +31,7 @@ export interface IssuerOptions {
   secret: string;
   /** Checks credentials. Default: the users of the store. */
   authenticate?: Authenticate;
-  /**
-   * The most calls of `authenticate` at once. A call that goes on after its 10 seconds keeps its place until it settles.
-   * For each place, one login of a known client waits for up to 10 seconds, and one of an unknown client. More are 503.
-   * Default: 64; at most 10,000.
-   */
+  /** The most calls at once, as {@link Authenticate} explains. Further logins wait or are 503. Default: 64; at most 10,000. */
   maxAuthenticateCalls?: number;
   /**
    * Names the account of the credentials, for login limits. Only with `authenticate`. Default: each of the members

@@ -5,10 +5,15 @@ const COMMAND = /^(?:'holdfast'|holdfast)(?:\s|$)/;
 /** How soon the end of `npx` is noticed. */
 const CHECK_MS = 1_000;
 
+/** The parent when the process began. It may have ended before the watch begins. */
+export const firstParentId: number = process.ppid;
+
 interface NpxParent {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Returns the process id of the parent, which changes when the parent ends. */
   readonly parentId: () => number;
+  /** The process id of the parent when this process began. */
+  readonly firstParentId: number;
   readonly clock: Clock;
 }
 
@@ -17,10 +22,12 @@ interface NpxParent {
  * shell only, so the service would go on and hold its ports. A service that something else started is not watched, so
  * that it outlives its parent as a daemon does. Returns the function that ends the watch.
  */
-export function watchNpx({ env, parentId, clock }: NpxParent, onEnd: () => void): () => void {
+export function watchNpx(
+  { env, parentId, firstParentId: first, clock }: NpxParent,
+  onEnd: () => void,
+): () => void {
   const { npm_lifecycle_event: event, npm_lifecycle_script: script = "" } = env;
   if (event !== "npx" || !COMMAND.test(script)) return () => {};
-  const first = parentId();
   let cancel = () => {};
   const check = () => {
     if (parentId() === first) cancel = clock.after(CHECK_MS, check);

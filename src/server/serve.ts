@@ -28,7 +28,7 @@ import { backupMetricSource } from "./backup-metrics.ts";
 import { readGuardFile } from "./guard-file.ts";
 import { loadSettings } from "./secret-files.ts";
 import { createSessionDigest, type SessionDigest } from "./session-digest.ts";
-import { watchNpx } from "./npx-parent.ts";
+import { firstParentId, watchNpx } from "./npx-parent.ts";
 import { findServiceLinks } from "./service-links.ts";
 import type { Settings } from "./settings.ts";
 import { loadStoreModules, openStore } from "./store/open-store.ts";
@@ -253,7 +253,12 @@ export async function serve(): Promise<void> {
       resolve(name);
     };
     for (const name of signals) process.once(name, onSignal);
-    const parent = { env: process.env, parentId: () => process.ppid, clock: systemPlatform.clock };
+    const parent = {
+      env: process.env,
+      parentId: () => process.ppid,
+      firstParentId,
+      clock: systemPlatform.clock,
+    };
     stopWatching = watchNpx(parent, () => onSignal("npx has ended"));
   });
   try {

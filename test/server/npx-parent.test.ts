@@ -17,7 +17,7 @@ async function countEnds(env: Readonly<Record<string, string>>, isCancelled = fa
   const clock = new FakeClock();
   let parent = 4180;
   let ends = 0;
-  const cancel = watchNpx({ env, parentId: () => parent, clock }, () => ends++);
+  const cancel = watchNpx({ env, parentId: () => parent, firstParentId: 4180, clock }, () => ends++);
   await clock.advance(60_000);
   assert.equal(ends, 0);
   if (isCancelled) cancel();
@@ -32,6 +32,15 @@ test("the end of npx is told once, and not after the watch has ended", async () 
   assert.equal(await countEnds(npx), 1);
   assert.equal(await countEnds({ ...npx, npm_lifecycle_script: "holdfast serve" }), 1);
   assert.equal(await countEnds(npx, true), 0);
+});
+
+test("the end of npx is told when npx ended before the watch began", async () => {
+  const clock = new FakeClock();
+  let ends = 0;
+  watchNpx({ env: npx, parentId: () => 1, firstParentId: 4180, clock }, () => ends++);
+  assert.equal(ends, 1);
+  await clock.advance(60_000);
+  assert.deepEqual([ends, clock.pending], [1, 0]);
 });
 
 test("a service that npx did not start outlives its parent", async () => {

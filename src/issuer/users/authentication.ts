@@ -24,7 +24,8 @@ export interface AuthenticatedUser {
 /**
  * Checks the body of a login request. Returns `null` when the credentials are wrong. An error, or no answer within 10
  * seconds, makes the login unavailable (503), never refused. `signal` aborts when the answer is no longer needed. A call
- * that ignores it keeps its place of `maxAuthenticateCalls` until it settles.
+ * that ignores it keeps its place of `maxAuthenticateCalls` until it settles. For each place, one login of a known client
+ * waits for up to 10 seconds, and one of an unknown client. Further logins are 503.
  *
  * @example
  * ```ts
