@@ -109,7 +109,7 @@ async function run(kind: DeploymentKind, seed: number, mayLose: boolean = false)
   for (const name of WRITERS) {
     world.process(name, async (context) => {
       try {
-        await write(await openPatiently(redis, context), context, acknowledged, world.clock.now);
+        await write(await openPatiently(redis, context), context, acknowledged, () => world.clock.now());
       } catch (error) {
         failures.push(error);
       }
