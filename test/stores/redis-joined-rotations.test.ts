@@ -68,7 +68,7 @@ void describe("rotations that share a script call on Redis", { skip: noRedis }, 
     await acknowledge(store, "acknowledged", 2);
     await raw.set("holdfast:{session:newer}", "9".repeat(900));
     await raw.lPush("holdfast:{session:foreign}", "a list");
-    clock.advance(1);
+    await clock.advance(1);
 
     const results = await Promise.allSettled([
       present(store, "first", 1, onReuse("first")),
@@ -119,7 +119,9 @@ void describe("rotations that share a script call on Redis", { skip: noRedis }, 
     }
     await clock.advance(10_000);
     const outcomes = await Promise.all(
-      durations.map(async ({ id, lostAnswerMs }) => present(store, id, 1, { ...onReuse(id), lostAnswerMs })),
+      durations.map(
+        async ({ id, lostAnswerMs }) => await present(store, id, 1, { ...onReuse(id), lostAnswerMs }),
+      ),
     );
     for (const [i, { id, idleMs, lostAnswerMs }] of durations.entries()) {
       const one = outcomes[i];

@@ -57,3 +57,19 @@ test("fault 42, law 12: a transaction that could not be rolled back keeps no lat
     ["kept"],
   );
 });
+
+test("law 1: a write fails because of another one of its batch only when that one is committed", async (t) => {
+  const { connection } = openNew(t);
+  const insert = connection.prepare("INSERT INTO markers (name, value) VALUES (?, ?)");
+  const find = connection.prepare("SELECT value FROM markers WHERE name = 'one'");
+  const add = async (value: string) =>
+    await connection.write(() => {
+      if (find.get() !== undefined) throw new Error(`the name is taken, ${value} is late`);
+      insert.run("one", value);
+    });
+  const first = add("first");
+  const second = add("second").catch(async () => await connection.read(() => find.get()?.["value"]));
+  const third = connection.write(() => insert.run("two", "third"));
+  assert.equal(await second, "first");
+  await Promise.all([first, third]);
+});

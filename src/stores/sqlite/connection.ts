@@ -47,6 +47,8 @@ export class SqliteConnection {
   /** Identifies the file that was opened. `undefined` for a database in memory. */
   readonly #openedFile: Stats | undefined;
   readonly #pending: PendingWrite[] = [];
+  /** How many commands the next batch takes at most. */
+  #batchSize = MAX_BATCH;
   #effects: (() => void)[] = [];
   #draining: Promise<void> | null = null;
   #closed = false;
@@ -108,7 +110,7 @@ export class SqliteConnection {
 
   /**
    * Runs `command` within a transaction. The command is synchronous and has no effect but on the database, because it
-   * runs again when another command of its batch fails.
+   * runs again when a command of its batch fails.
    */
   async write<T>(command: (nowMs: number) => T): Promise<T> {
     if (this.#closed) throw this.#closedError();
@@ -178,15 +180,17 @@ export class SqliteConnection {
       this.#rollBack();
       throw error;
     }
-    const batch = this.#pending.splice(0, MAX_BATCH);
+    const batch = this.#pending.splice(0, this.#batchSize);
+    this.#batchSize = MAX_BATCH;
     const now = this.#now();
     const results: unknown[] = [];
     try {
       for (const { command } of batch) results.push(command(now));
     } catch (error) {
-      // The failed command is rejected, and the other commands of the batch run again without it.
       this.#rollBack();
-      const [failed] = batch.splice(results.length, 1);
+      // A command may fail because of earlier ones, which are not committed. They come first, and then it runs again.
+      const failed = results.length === 0 ? batch.shift() : undefined;
+      if (results.length > 0) this.#batchSize = results.length;
       this.#pending.unshift(...batch);
       failed?.reject(toStoreError(this.#options.description, error));
       return;

@@ -11,6 +11,8 @@ for (const [name, open] of stores) {
   test(`a proof begins one session only, on every process of the store, with ${name}`, async () => {
     await open(async (store, clock) => {
       const one = createFixture({ store, clock });
+      // The second secret is new, so the first process seals the keys.
+      await one.issuer.ready();
       const other = createFixture({ store, clock, secret: `${OTHER_SECRET},${SECRET}` });
       const begun = await Promise.all(
         [one, other, one, other].map(async ({ issuer }) => (await issuer.beginSession(ann)).status),
