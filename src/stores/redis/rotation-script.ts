@@ -2,14 +2,16 @@ import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { defineWrite, type Script } from "./script.ts";
 import {
   CUT_FORMAT,
+  formatTime,
   HEAD_LENGTH,
   luaFields,
   luaFormat,
   luaSpan,
   SESSION_FORMAT,
-  ZERO_TIME,
 } from "./session-text.ts";
 
+/** A time that is `null`. */
+const ZERO_TIME = formatTime(null);
 /** How many arguments a rotation has. */
 const ARGUMENTS = 5;
 

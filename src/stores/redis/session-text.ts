@@ -10,8 +10,6 @@ import type { EndReason, SessionFacts, SessionRecord } from "../session-store.ts
 export const SESSION_FORMAT = "2";
 /** The first byte of a string that stands for a session which a cut-off reached before it was created. */
 export const CUT_FORMAT = "C";
-/** A time that is `null`. */
-export const ZERO_TIME: string = "0".repeat(13);
 
 /** The numbers of the head in their order, each with its count of digits. */
 const PLACES = [
