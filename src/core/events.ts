@@ -33,6 +33,11 @@ export interface GuardEvent {
     | "degraded_ended"
     /** The authority denied a token after the guard had accepted it. */
     | "late_no"
+    /**
+     * The guard refused a token for its type, its issuer, its audience or another claim. The message says what it
+     * expects. Published at most once a minute for each reason, issuer and claim.
+     */
+    | "token_refused"
     | "clock_stepped"
     /** `issuerFor` failed, or the keys of an unproven issuer cannot be used. Reported at most once a minute. */
     | "issuer_failed"

@@ -10,6 +10,8 @@ type DetailValue = string | number | boolean | null;
  * because it shows what the guard expects. Long values are cut.
  */
 export interface RefusalDetail {
+  /** The issuer whose options refused the token. `null` when the token names no issuer that the guard trusts. */
+  readonly issuer: string | null;
   /** A claim or its path, or the header parameters `typ` and `alg`. */
   readonly claim: string;
   /** The accepted values. Empty when any value is accepted and the token has none. */
@@ -19,8 +21,14 @@ export interface RefusalDetail {
 }
 
 /** Makes a detail of bounded size. */
-export function refusalDetail(claim: string, expected: readonly unknown[], got: unknown): RefusalDetail {
+export function refusalDetail(
+  issuer: string | null,
+  claim: string,
+  expected: readonly unknown[],
+  got: unknown,
+): RefusalDetail {
   return Object.freeze({
+    issuer,
     claim: cut(claim),
     expected: cutList(expected),
     got: Array.isArray(got) ? cutList(got) : cutValue(got),

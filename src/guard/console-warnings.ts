@@ -1,9 +1,10 @@
 import { elapsedMs, readClock, type Clock, type Instant } from "../core/clock.ts";
+import { guardEvents } from "../core/event-channels.ts";
 import type { RefusalDetail } from "../core/refusal-detail.ts";
 import type { InvalidVerdict } from "../core/verdict.ts";
 
 const REPEAT_MS = 60_000;
-/** How many kinds and claims have a minute of their own. Routes may have rules for any number of claims. */
+/** How many kinds, claims and issuers have a minute of their own. Routes may have rules for any number of claims. */
 const MAX_TOPICS = 50;
 
 type Kind =
@@ -18,15 +19,16 @@ type Kind =
 const LOGIN_CLAIMS = /^(?:nonce|.+_hash)$/;
 
 /**
- * Explains the mistakes of a first set-up on the console of the server: the first refusal of each kind in a minute, and
- * for `wrong_claim` and `missing_claim` the first of each claim. A response never tells why a token is refused, so a
- * developer would otherwise see only a 401.
+ * Explains the mistakes of a first set-up on the console of the server: the first refusal of each kind and issuer in a
+ * minute, and for `wrong_claim` and `missing_claim` the first of each claim. A response never tells why a token is
+ * refused, so a developer would otherwise see only a 401. Each refusal on the console is also the event `token_refused`.
+ * The option `warnings` concerns only the console, because a service without one reads the events.
  */
 export class ConsoleWarnings {
   readonly #guard: string;
   readonly #clock: Clock;
   readonly #isOn: boolean;
-  /** When each topic was last explained. A topic is a kind, or a kind with a claim. */
+  /** When each topic was last explained. A topic is a kind, and where they are known its issuer and its claim. */
   readonly #lastAt = new Map<string, Instant>();
 
   constructor(guard: string, clock: Clock, isOn: boolean) {
@@ -39,15 +41,15 @@ export class ConsoleWarnings {
   noteRefusal({ reason, detail }: InvalidVerdict): void {
     if (detail === undefined) return;
     const { claim } = detail;
-    if (reason === "wrong_issuer") this.#refused(reason, reason, () => explain(detail, "issuer"));
-    if (reason === "wrong_type") this.#refused(reason, reason, () => explainType(detail));
+    if (reason === "wrong_issuer") this.#refused(reason, detail, () => explain(detail, "issuer"));
+    if (reason === "wrong_type") this.#refused(reason, detail, () => explainType(detail));
     const lacksAudience = reason === "missing_claim" && claim !== "iss" && detail.expected.length > 0;
     if (reason === "wrong_audience" || lacksAudience) {
-      this.#refused("wrong_audience", "wrong_audience", () => explain(detail, "audience"));
+      this.#refused("wrong_audience", detail, () => explain(detail, "audience"));
     } else if (reason === "wrong_claim") {
-      this.#refused(reason, `${reason} ${claim}`, () => explainClaim(detail));
+      this.#refused(reason, detail, () => explainClaim(detail), claim);
     } else if (reason === "missing_claim") {
-      this.#refused(reason, `${reason} ${claim}`, () => explainMissing(detail));
+      this.#refused(reason, detail, () => explainMissing(detail), claim);
     }
   }
 
@@ -55,22 +57,35 @@ export class ConsoleWarnings {
   noteKeysFailure(issuer: string | null, message: string, url?: string): void {
     const from = url === undefined ? "" : ` from ${show(url.replace(/[?#].*/s, ""))}`;
     const text = () => `cannot fetch the keys of ${show(issuer)}${from}: ${printable(message)}`;
-    this.#warn("keys_failed", "keys_failed", text);
+    if (this.#isOn && this.#isDue("keys_failed", "keys_failed")) this.#print("keys_failed", text());
   }
 
-  #refused(kind: Kind, topic: string, text: () => string): void {
-    this.#warn(kind, topic, () => `refused a token: ${text()}`);
+  /** `topic` is the claim where each claim has a minute of its own. */
+  #refused(kind: Kind, { issuer, claim }: RefusalDetail, explained: () => string, topic = ""): void {
+    if (!this.#isOn && !guardEvents.hasSubscribers) return;
+    if (!this.#isDue(kind, JSON.stringify([kind, issuer, topic]))) return;
+    // The text about a wrong `iss` names the issuers that the guard expects.
+    const of = issuer === null || claim === "iss" ? "" : ` of ${show(issuer)}`;
+    const text = `refused a token${of}: ${explained()}`;
+    if (this.#isOn) this.#print(kind, text);
+    const message = `${kind}: the guard ${text}`;
+    if (guardEvents.hasSubscribers) {
+      guardEvents.publish({ guard: this.#guard, issuer, event: "token_refused", message });
+    }
   }
 
-  #warn(kind: Kind, topic: string, text: () => string): void {
-    if (!this.#isOn) return;
+  #isDue(kind: Kind, topic: string): boolean {
     // Where the claims are too many, the others of a kind share a minute.
     const own = this.#lastAt.has(topic) || this.#lastAt.size < MAX_TOPICS ? topic : kind;
     const lastAt = this.#lastAt.get(own);
-    if (lastAt !== undefined && elapsedMs(this.#clock, lastAt) < REPEAT_MS) return;
+    if (lastAt !== undefined && elapsedMs(this.#clock, lastAt) < REPEAT_MS) return false;
     this.#lastAt.set(own, readClock(this.#clock));
+    return true;
+  }
+
+  #print(kind: Kind, text: string): void {
     const end = "Holdfast says this at most once a minute; the option `warnings: false` ends it.";
-    console.warn(`holdfast: ${kind}: the guard ${show(this.#guard)} ${text()}. ${end}`);
+    console.warn(`holdfast: ${kind}: the guard ${show(this.#guard)} ${text}. ${end}`);
   }
 }
 

@@ -165,6 +165,7 @@ export interface CommonGuardOptions {
   /**
    * Whether the guard explains on the console why it refused a token with a wrong audience, issuer or type, with a wrong
    * or missing claim, and why keys cannot be fetched: the first case of each kind or claim in a minute. Default true.
+   * The refusals are also events `token_refused`, which this option does not end.
    */
   warnings?: boolean;
   /** Records spans, such as `createTracing()` of `holdfast/opentelemetry`. Default: none are recorded. */

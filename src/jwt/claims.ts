@@ -193,7 +193,7 @@ export function refuseClaims(
   policy: ClaimsPolicy,
 ): InvalidVerdict | null {
   if (typ === undefined ? policy.requireTyp : !policy.types.includes(typ)) {
-    return invalidVerdict("wrong_type", refusalDetail("typ", policy.types, typ));
+    return refuse(policy, "wrong_type", "typ", policy.types, typ);
   }
   return (
     refuseKind(claims, policy) ??
@@ -201,29 +201,33 @@ export function refuseClaims(
     refuseIssuer(claims, policy) ??
     refuseAudience(claims, policy) ??
     refuseRequiredClaims(claims, policy) ??
-    refuseClaimRules(claims, policy.claims, policy.defersAbsent) ??
+    refuseClaimRules(claims, policy.claims, policy) ??
     ((claims["cnf"] ?? null) === null ? null : invalidVerdict("sender_constrained"))
   );
 }
 
-function missingClaim(name: string, expected: readonly unknown[] = []): InvalidVerdict {
-  return invalidVerdict("missing_claim", refusalDetail(name, expected, null));
+function refuse(
+  { issuer }: Pick<ClaimsPolicy, "issuer">,
+  reason: InvalidReason,
+  ...detail: [claim: string, expected: readonly unknown[], got: unknown]
+): InvalidVerdict {
+  return invalidVerdict(reason, refusalDetail(issuer, ...detail));
 }
 
 function refuseIssuer({ iss }: Readonly<JwtClaims>, policy: ClaimsPolicy): InvalidVerdict | null {
   const { issuer, allowMissingIss } = policy;
   if (iss === issuer || (iss === undefined && allowMissingIss)) return null;
-  if (iss === undefined) return missingClaim("iss", [issuer]);
-  return invalidVerdict("wrong_issuer", refusalDetail("iss", [issuer], iss));
+  return refuse(policy, iss === undefined ? "missing_claim" : "wrong_issuer", "iss", [issuer], iss);
 }
 
 function refuseAudience(claims: Readonly<JwtClaims>, policy: ClaimsPolicy): InvalidVerdict | null {
   const { audience, audienceFrom, defersAbsent } = policy;
   if (audience === null) return null;
   const named = audienceOf(claims, audienceFrom);
-  if (named === undefined) return defersAbsent ? null : missingClaim(audienceFrom, audience);
+  if (named === undefined && defersAbsent) return null;
   if (isForAudience(claims, audience, audienceFrom)) return null;
-  return invalidVerdict("wrong_audience", refusalDetail(audienceFrom, audience, named));
+  const reason = named === undefined ? "missing_claim" : "wrong_audience";
+  return refuse(policy, reason, audienceFrom, audience, named);
 }
 
 /** Whether the token has the claim, or the authority may add it. */
@@ -232,46 +236,42 @@ function hasClaim(claims: Readonly<JwtClaims>, name: string, defersAbsent: boole
 }
 
 function refuseRequiredClaims(claims: Readonly<JwtClaims>, policy: ClaimsPolicy): InvalidVerdict | null {
-  const { defersAbsent } = policy;
-  for (const names of policy.requiredClaims) {
-    const isFulfilled =
-      typeof names === "string"
-        ? hasClaim(claims, names, defersAbsent)
-        : names.some((name) => hasClaim(claims, name, defersAbsent));
-    if (!isFulfilled) return missingClaim([names].flat().join(" or "));
+  for (const required of policy.requiredClaims) {
+    const names = typeof required === "string" ? [required] : required;
+    const isFulfilled = names.some((name) => hasClaim(claims, name, policy.defersAbsent));
+    if (!isFulfilled) return refuse(policy, "missing_claim", names.join(" or "), [], null);
   }
   const malformed = findMalformedSource(claims, policy);
   if (malformed === null) return null;
-  return invalidVerdict("invalid_claim", refusalDetail(malformed, ["a string"], claimAt(claims, malformed)));
+  return refuse(policy, "invalid_claim", malformed, ["a string"], claimAt(claims, malformed));
 }
 
 /** Why rules for claims refuse the token; `null` when they do not. A route may have rules of its own. */
 export function refuseClaimRules(
   claims: Readonly<JwtClaims>,
   rules: ClaimRules,
-  defersAbsent = false,
+  policy: Pick<ClaimsPolicy, "issuer"> & Partial<Pick<ClaimsPolicy, "defersAbsent">>,
 ): InvalidVerdict | null {
-  const wrong = findWrongClaim(claims, rules, defersAbsent);
-  if (wrong === null) return null;
-  return invalidVerdict("wrong_claim", refusalDetail(wrong.claim, wrong.accepted, wrong.value));
+  const wrong = findWrongClaim(claims, rules, policy.defersAbsent ?? false);
+  return wrong && refuse(policy, "wrong_claim", wrong.claim, wrong.accepted, wrong.value);
 }
 
 /** Why a token that says this about its own use is refused. An authority's answer says it in the same claims. */
-export function refuseKind(claims: Readonly<JwtClaims>, { kinds }: ClaimsPolicy): InvalidVerdict | null {
+export function refuseKind(claims: Readonly<JwtClaims>, policy: ClaimsPolicy): InvalidVerdict | null {
   const kind = tokenKind(claims);
-  if (kind === "unstated" || kinds.includes(kind)) return null;
+  if (kind === "unstated" || policy.kinds.includes(kind)) return null;
   const claim = kindClaim(claims, kind);
-  return invalidVerdict("wrong_type", refusalDetail(claim, kinds, claims[claim] ?? kind));
+  return refuse(policy, "wrong_type", claim, policy.kinds, claims[claim] ?? kind);
 }
 
 /**
  * Why a policy for ID tokens alone refuses a token that states no kind. This is for the token's own claims, because an
  * introspection answer about an ID token may have `scope` and `client_id` of its own.
  */
-function refuseAccessToken(claims: Readonly<JwtClaims>, { kinds }: ClaimsPolicy): InvalidVerdict | null {
-  const claim = kinds.includes("access") ? undefined : accessClaim(claims);
+function refuseAccessToken(claims: Readonly<JwtClaims>, policy: ClaimsPolicy): InvalidVerdict | null {
+  const claim = policy.kinds.includes("access") ? undefined : accessClaim(claims);
   if (claim === undefined) return null;
-  return invalidVerdict("wrong_type", refusalDetail(claim, kinds, claims[claim]));
+  return refuse(policy, "wrong_type", claim, policy.kinds, claims[claim]);
 }
 
 /**

@@ -113,7 +113,7 @@ export async function composeService(
       random,
       entropy,
       name: "service",
-      // The console of the service is its log, in JSON lines.
+      // The log of the service has the refusals as events.
       warnings: false,
     });
     parts.push(guard);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { introspection, oneOf, type Decision, type Rules, type TrustedIssuer } from "../../src/index.ts";
-import { audience, makeFixture } from "./fixture.ts";
+import { audience, issuer, makeFixture } from "./fixture.ts";
 
 function said(decision: Decision): string {
   if (decision.status === "invalid") return decision.reason;
@@ -16,7 +16,7 @@ test("a token whose claim has another value is refused with wrong_claim, and the
   assert.equal((await validate({ token_use: "access", azp: "https://app.example" })).status, "valid");
   const refused = await validate({ token_use: "access", azp: "https://evil.example" });
   assert.equal(said(refused), "wrong_claim");
-  const expected = { claim: "azp", expected: claims.azp.oneOf, got: "https://evil.example" };
+  const expected = { issuer, claim: "azp", expected: claims.azp.oneOf, got: "https://evil.example" };
   assert.deepEqual("detail" in refused ? refused.detail : null, expected);
   const lacking = await validate({ token_use: "access" });
   assert.equal(said(lacking), "wrong_claim");
@@ -82,27 +82,27 @@ test("each refusal by a claim tells the claim, what is expected and what the tok
   };
   assert.deepEqual(await detailOf({ aud: ["account"] }), [
     "wrong_audience",
-    { claim: "aud", expected: [audience], got: ["account"] },
+    { issuer, claim: "aud", expected: [audience], got: ["account"] },
   ]);
   assert.deepEqual(await detailOf({ aud: undefined }), [
     "missing_claim",
-    { claim: "aud", expected: [audience], got: null },
+    { issuer, claim: "aud", expected: [audience], got: null },
   ]);
   assert.deepEqual(await detailOf({ iss: "https://id.example/" }), [
     "wrong_issuer",
-    { claim: "iss", expected: ["https://id.example"], got: "https://id.example/" },
+    { issuer, claim: "iss", expected: ["https://id.example"], got: "https://id.example/" },
   ]);
   assert.deepEqual(await detailOf({ token_use: "id" }), [
     "wrong_type",
-    { claim: "token_use", expected: ["access"], got: "id" },
+    { issuer, claim: "token_use", expected: ["access"], got: "id" },
   ]);
   assert.deepEqual(await detailOf({ nonce: "n" }), [
     "wrong_type",
-    { claim: "nonce", expected: ["access"], got: "n" },
+    { issuer, claim: "nonce", expected: ["access"], got: "n" },
   ]);
   assert.deepEqual(await detailOf({ sub: undefined }), [
     "missing_claim",
-    { claim: "sub", expected: [], got: null },
+    { issuer, claim: "sub", expected: [], got: null },
   ]);
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { createGuard, discovered, jwks, oneOf, staticKeys, type Guard } from "../../src/index.ts";
-import { audience, issuer, makeFixture } from "./fixture.ts";
+import { audience, collectMessages, issuer, makeFixture } from "./fixture.ts";
 
 /** Records what is written with `console.warn` until the test ends. */
 function recordConsole(t: TestContext): string[] {
@@ -19,7 +19,10 @@ test("the first token with a wrong audience is explained on the console, once a 
   const wrong = async () => await guarded.validate(mint.token({ aud: "account", jti: String(clock.now()) }));
   for (let i = 0; i < 5; i++) await wrong();
   assert.equal(lines.length, 1);
-  assert.match(lines[0] ?? "", /wrong_audience: the guard "orders" refused a token: its "aud" is "account"/);
+  assert.match(
+    lines[0] ?? "",
+    /wrong_audience: the guard "orders" refused a token of "https:\/\/id\.example": its "aud" is "account"/,
+  );
   assert.match(lines[0] ?? "", /expects "https:\/\/api\.example" \(option audience\)/);
   await clock.advance(59_000);
   await wrong();
@@ -169,6 +172,47 @@ test("the console names the address that was asked for keys, without its query",
   );
   assert.match(lines[1] ?? "", /from "https:\/\/inside\.example\/metadata": ENOTFOUND/);
   assert.doesNotMatch(lines.join(""), /hush/);
+});
+
+test("with several issuers, a refusal names its issuer, and each issuer has its own minute", async (t) => {
+  const lines = recordConsole(t);
+  const { mint, clock } = await makeFixture();
+  const keys = staticKeys(mint.jwks());
+  const names = ["https://a.example", "https://b.example"];
+  const guarded = createGuard({ issuers: names.map((name) => ({ issuer: name, audience, keys })), clock });
+  for (const iss of [...names, ...names]) await guarded.validate(mint.token({ iss, aud: "account" }));
+  await guarded.validate(mint.token({ iss: names[1], sub: undefined }));
+  const token = mint.token({ iss: names[1] });
+  await guarded.authorize(token, { audience: "billing" });
+  await guarded.authorize(token, { claims: { plan: "pro" } });
+  await guarded.validate(mint.token({ iss: "https://c.example" }));
+  assert.deepEqual(
+    lines.map((line) => / refused a token(?: of "([^"]*)")?: /.exec(line)?.[1]),
+    ["https://a.example", "https://b.example", "https://b.example", "https://b.example", undefined],
+  );
+  assert.deepEqual(kinds(lines), [
+    "wrong_audience",
+    "wrong_audience",
+    "missing_claim",
+    "wrong_claim",
+    "wrong_issuer",
+  ]);
+});
+
+test("a refusal is an event without the console, too, and at most one a minute", async (t) => {
+  const lines = recordConsole(t);
+  const refusals = collectMessages("token_refused");
+  const { guard, mint, clock } = await makeFixture();
+  const guarded = guard({ warnings: false });
+  const refuse = async () => await guarded.validate(mint.token({ aud: "x", jti: String(clock.now()) }));
+  for (let i = 0; i < 3; i++) await refuse();
+  await clock.advance(60_000);
+  await refuse();
+  const message =
+    'wrong_audience: the guard refused a token of "https://id.example": ' +
+    'its "aud" is "x", and the guard expects "https://api.example" (option audience)';
+  assert.deepEqual(refusals.stop(), [message, message]);
+  assert.deepEqual(lines, []);
 });
 
 test("warnings: false keeps the console quiet", async (t) => {

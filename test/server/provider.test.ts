@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { logEvents, openLogger } from "../../src/server/logs.ts";
 import { startService, type RunningService } from "../../src/server/serve.ts";
-import { createProvider, type Provider } from "../../src/testing/index.ts";
+import { createMint, createProvider, type Provider } from "../../src/testing/index.ts";
 import { login, verify } from "../support/auth-calls.ts";
 import { waitUntil } from "../support/deadline.ts";
 import { temporarySettings } from "./temporary-settings.ts";
@@ -137,4 +138,25 @@ test("law 2: with a final slash too many in the setting, good tokens get 503, an
     await advice(running),
     `The configured issuer is "${wrong}", and the metadata of the provider names "${provider.issuer}". Correct HOLDFAST_PROVIDER_ISSUER, or the issuer in the file of HOLDFAST_GUARD.`,
   );
+});
+
+test("law 5: the log says why the service refuses tokens of another issuer, once and without the token", async (t) => {
+  const lines: string[] = [];
+  const settings = await temporarySettings({
+    HOLDFAST_AUDIENCE: audience,
+    HOLDFAST_PROVIDER_ISSUER: "https://id.example",
+    HOLDFAST_PROVIDER_JWKS_URL: "https://id.example/jwks",
+  });
+  const log = openLogger("warn", { write: (line) => void lines.push(line) });
+  const running = await startService(settings, log);
+  t.after(running.stop);
+  t.after(logEvents(log, () => null));
+  const mint = await createMint({ issuer: "https://other.example", audience });
+  const tokens = ["t1", "t2"].map((jti) => mint.token({ jti }));
+  for (const token of tokens) assert.equal(await verify(running.publicAddress, token), 401);
+  const refused = lines.filter((line) => line.includes("holdfast.guard.token_refused"));
+  assert.equal(refused.length, 1);
+  const { body } = JSON.parse(refused[0] ?? "{}") as { body?: string };
+  assert.match(body ?? "", /its "iss" is "https:\/\/other\.example", .* or "https:\/\/id\.example"/);
+  for (const token of tokens) assert.ok(!refused.join("").includes(token.split(".")[2] ?? ""));
 });

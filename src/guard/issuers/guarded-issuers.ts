@@ -67,7 +67,7 @@ export class GuardedIssuers {
   #refuse(iss: string | undefined): GuardedIssuer | InvalidVerdict {
     const named = this.configured.find(({ keyring }) => iss !== undefined && keyring.otherIssuer === iss);
     if (named !== undefined) return named;
-    const detail = refusalDetail("iss", this.#trusted, iss);
+    const detail = refusalDetail(null, "iss", this.#trusted, iss);
     return invalidVerdict(iss === undefined ? "missing_claim" : "wrong_issuer", detail);
   }
 

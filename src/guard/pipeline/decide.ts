@@ -82,14 +82,15 @@ function refuseByRules<C>(
   rules: Rules | undefined,
 ): Exclude<Decision<C>, { status: "valid" }> | null {
   if (rules?.audience !== undefined) {
-    const { audienceFrom } = guardedIssuer.claimsPolicy;
+    const { issuer, audienceFrom } = guardedIssuer.claimsPolicy;
     if (!isForAudience(claims, rules.audience, audienceFrom)) {
       const named = audienceOf(claims, audienceFrom);
-      return invalidVerdict("wrong_audience", refusalDetail(audienceFrom, [rules.audience].flat(), named));
+      const detail = refusalDetail(issuer, audienceFrom, [rules.audience].flat(), named);
+      return invalidVerdict("wrong_audience", detail);
     }
   }
   if (rules?.claims !== undefined) {
-    const refusal = refuseClaimRules(claims, rules.claims);
+    const refusal = refuseClaimRules(claims, rules.claims, { issuer: guardedIssuer.claimsPolicy.issuer });
     if (refusal !== null) return refusal;
   }
   if (rules?.scopes !== undefined || rules?.anyScope !== undefined) {

@@ -74,7 +74,8 @@ function verifyCandidate(
   const { issuer, tokenName, parsed } = candidate;
   const { keyring, tokenPolicy } = issuer;
   if (!keyring.algorithms.includes(parsed.algorithm)) {
-    return invalidVerdict("wrong_algorithm", refusalDetail("alg", keyring.algorithms, parsed.algorithm));
+    const detail = refusalDetail(tokenPolicy.issuer, "alg", keyring.algorithms, parsed.algorithm);
+    return invalidVerdict("wrong_algorithm", detail);
   }
   const all = keyring.find(parsed.kid, parsed.algorithm);
   const selection = context.keyTrials.select(tokenName, parsed.kid, all);
