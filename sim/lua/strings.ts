@@ -1,7 +1,10 @@
 import { Library, readNumber, readOptionalNumber, readText } from "./library.ts";
 import { formatGeneral, LuaError, NotSimulatedError, type LuaValue } from "./values.ts";
 
-/** The library `string` without patterns. A text has one byte in each character. */
+/** The only pattern of `string.find`: a character that is no digit. */
+const NO_DIGIT = "%D";
+
+/** The library `string` without other patterns. A text has one byte in each character. */
 export const strings: Library = new Library("string", {
   len: (text) => [readText(text, 1, "len").length],
   sub(value, first, last) {
@@ -24,10 +27,14 @@ export const strings: Library = new Library("string", {
   },
   char: (...codes) => [String.fromCharCode(...codes.map((code, i) => readNumber(code, i + 1, "char")))],
   find(value, wanted, first, isPlain) {
-    if (isPlain === undefined || isPlain === false)
-      throw new NotSimulatedError("string.find with a pattern of Lua");
     const text = readText(value, 1, "find");
     const part = readText(wanted, 2, "find");
+    if (part === NO_DIGIT && first === undefined) {
+      const found = text.search(/[^0-9]/);
+      return found < 0 ? [undefined] : [found + 1, found + 1];
+    }
+    if (isPlain === undefined || isPlain === false)
+      throw new NotSimulatedError("string.find with a pattern of Lua");
     const start = Math.max(1, toIndex(readOptionalNumber(first, 1, 3, "find"), text.length));
     const at = text.indexOf(part, start - 1);
     return at < 0 ? [undefined] : [at + 1, at + part.length];

@@ -4,10 +4,14 @@ import { createClient } from "redis";
 import { isHoldfastError } from "../../src/core/errors.ts";
 import { logIn, makeRevocation, present } from "../../src/stores/conformance/fixtures.ts";
 import { redisStore } from "../../src/stores/redis.ts";
+import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { noRedis, RedisServer } from "../support/redis-servers.ts";
 
 /** Where fields of the head begin. */
 const FIELDS = { generation: 1, idleMs: 24 };
+
+const USER = { passwordHash: "h", scopes: ["read"], createdAt: 1, mac: "m", disabledAt: null };
+const EVENT = { kind: "login", subject: "a", session: "s", source: null, actor: null, detail: null } as const;
 
 function replaceAt(record: string, start: number, field: string): string {
   return record.slice(0, start) + field + record.slice(start + field.length);
@@ -86,4 +90,92 @@ void describe("sessions in Redis whose record has no session or is damaged", { s
       assert.equal(await raw.get("holdfast:{session:s5}"), damaged);
     });
   }
+
+  /** The facts of a session that no parser reads, and fields that are no numbers. */
+  const unreadable: readonly [string, (record: string) => string][] = [
+    ["facts that are no JSON", (record) => record.slice(0, -1)],
+    ["facts that are no object", (record) => `${record.slice(0, record.indexOf("{"))}5`],
+    ["a field that is no number", (record) => replaceAt(record, FIELDS.idleMs, "x".repeat(13))],
+    ["too few characters", () => "2"],
+  ];
+  for (const [damage, apply] of unreadable) {
+    test(`a record with ${damage} is store_corrupt, and keeps no other session of its user from the list or from its end`, async (t) => {
+      const { store, raw } = await open(t);
+      const ids = ["s1", "s2", "s3"];
+      for (const id of ids) await logIn(store, id);
+      await raw.set("holdfast:{session:s2}", apply((await raw.get("holdfast:{session:s2}")) ?? ""));
+
+      const isDamaged = (error: unknown) => {
+        assert.ok(isHoldfastError(error, "store_corrupt"), String(error));
+        assert.equal(error.message, "Redis: the record of session s2 is damaged");
+        return true;
+      };
+      await assert.rejects(store.sessions.get("s2"), isDamaged);
+      await assert.rejects(present(store, "s2", 1), isDamaged);
+      await store.sessions.acknowledge({ sessionId: "s2", generation: 1, digest: null });
+      const { sessions } = await store.sessions.listBySubject("alice", { limit: 10 });
+      assert.deepEqual(sessions.map(({ id }) => id).toSorted(), ["s1", "s3"]);
+      await store.sessions.end("s2", "logout", await makeRevocation(store, "session", "s2"));
+      const revocation = await makeRevocation(store, "session", "s1");
+      assert.equal(await store.sessions.endAll("alice", "logout_all", revocation), 2);
+      for (const id of ["s1", "s3"]) assert.equal((await store.sessions.get(id))?.endReason, "logout_all");
+      await assert.rejects(present(store, "s2", 1), isDamaged);
+    });
+  }
+
+  test(
+    "a damaged hash of an earlier version is store_corrupt for a read and for a refresh",
+    ENDS,
+    async (t) => {
+      const { store, raw } = await open(t);
+      await raw.hSet("holdfast:{session:old}", { fixed: "{}", state: '{"generation":' });
+      for (const attempt of [store.sessions.get("old"), present(store, "old", 1)]) {
+        await assert.rejects(attempt, (error) => isHoldfastError(error, "store_corrupt"));
+      }
+    },
+  );
+});
+
+void describe("users, keys and audit events in Redis whose record is damaged", { skip: noRedis }, () => {
+  let server: RedisServer;
+  before(async () => (server = await RedisServer.start(["appendfsync no"])));
+  after(async () => await server.stop());
+
+  test("a damaged record is store_corrupt without its content, and hides no other record", async (t) => {
+    const clock = new FakeClock();
+    const raw = await createClient({ url: server.url, RESP: 2 }).connect();
+    const store = await redisStore({ url: server.url, durability: "unchecked", clock });
+    t.after(async () => {
+      raw.destroy();
+      await store.close();
+    });
+    const named = (username: string) => ({ ...USER, username, subject: username, loginKey: username });
+    for (const name of ["ann", "bob", "cem"]) await store.users.add(named(name));
+    await raw.hSet("holdfast:{users}", "bob", '{"username":"bob","passwordHash":"secret');
+
+    await assert.rejects(store.users.get("bob"), (error) => {
+      assert.ok(isHoldfastError(error, "store_corrupt"));
+      assert.equal(error.message, "Redis: the record of a user is damaged");
+      assert.equal(error.cause, undefined);
+      return true;
+    });
+    const listed = await store.users.list({ limit: 3 });
+    assert.deepEqual(
+      listed.map(({ username, mac }) => [username, mac]),
+      [
+        ["ann", "m"],
+        ["bob", ""],
+        ["cem", "m"],
+      ],
+    );
+
+    await store.audit.append({ ...EVENT, at: clock.now() });
+    await raw.rPush("holdfast:{audit}", "no JSON");
+    assert.equal((await store.audit.recent(10)).length, 1);
+    await store.prune();
+    assert.equal(await raw.lLen("holdfast:{audit}"), 1, "a damaged event does not stay for ever");
+
+    await raw.hSet("holdfast:{store}", "keys", "[");
+    await assert.rejects(store.keys.list(), (error) => isHoldfastError(error, "store_corrupt"));
+  });
 });

@@ -9,6 +9,7 @@ import { acknowledge, logIn, present } from "../../src/stores/conformance/fixtur
 import type { Rotation, SessionRecord } from "../../src/stores/session-store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { redisStore } from "../../src/stores/redis.ts";
+import { EXPIRED_RETENTION_MS } from "../../src/stores/retention.ts";
 import { formatSession } from "../../src/stores/redis/session-text.ts";
 import { acknowledgeSuccessor, decideRotation, endSession } from "../../src/stores/refresh-rotation.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
@@ -60,8 +61,12 @@ function recordOf(id: string, { absoluteExpiresAt, ...changing }: StateOf<typeof
   return { ...facts, ...changing, endReason: changing.endedAt === null ? null : "logout" };
 }
 
-/** After `lostAnswerEndsAt` the sealed successor is not visible on Redis, whether or not it is erased yet. */
-function visible(record: SessionRecord, now: number): SessionRecord {
+/**
+ * After `lostAnswerEndsAt` the sealed successor is not visible on Redis, whether or not it is erased yet. A day after its
+ * end the session is not visible.
+ */
+function visible(record: SessionRecord, now: number): SessionRecord | null {
+  if (record.idleExpiresAt <= now - EXPIRED_RETENTION_MS) return null;
   return now < (record.lostAnswerEndsAt ?? 0) ? record : { ...record, sealedSuccessor: null };
 }
 

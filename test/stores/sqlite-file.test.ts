@@ -179,3 +179,29 @@ test("ten connections that open a new file concurrently share one store", async 
   assert.equal(new Set(epochs).size, 1);
   await Promise.all(stores.map(async (store) => await store.close()));
 });
+
+test("a user whose scopes are damaged is store_corrupt, and hides no other user", async (t) => {
+  const file = fileOf(t);
+  const store = await sqliteStore({ file });
+  t.after(async () => await store.close());
+  const user = { passwordHash: "h", scopes: ["read"], createdAt: 1, mac: "m", disabledAt: null };
+  for (const username of ["ann", "bob", "cem"]) {
+    await store.users.add({ ...user, username, subject: username, loginKey: username });
+  }
+  const db = new DatabaseSync(file);
+  db.exec("UPDATE users SET scopes = '[' WHERE username = 'bob'");
+  db.close();
+  await assert.rejects(store.users.get("bob"), (error) => {
+    assert.ok(isHoldfastError(error, "store_corrupt"));
+    assert.equal(error.message, "SQLite: the record of a user is damaged");
+    return true;
+  });
+  assert.deepEqual(
+    (await store.users.list({ limit: 3 })).map(({ username, mac }) => [username, mac]),
+    [
+      ["ann", "m"],
+      ["bob", ""],
+      ["cem", "m"],
+    ],
+  );
+});

@@ -1,5 +1,6 @@
 import type { AuditEvent } from "../../core/events.ts";
 import type { AuditStore, KeyStore, MarkerStore, SigningKeyRecord } from "../store.ts";
+import { parseRecord } from "../damaged-record.ts";
 import { decideKeyRotation } from "../signing-key-rotation.ts";
 import { AUDIT_RETENTION_MS } from "../retention.ts";
 import type { RedisConnection } from "./connection.ts";
@@ -49,7 +50,8 @@ export function createMarkerStore(manifest: Manifest): MarkerStore {
 type Keys = readonly SigningKeyRecord[];
 
 export function createKeyStore(manifest: Manifest): KeyStore {
-  const parse = (value: string | null) => (value === null ? [] : (JSON.parse(value) as SigningKeyRecord[]));
+  const parse = (value: string | null) =>
+    value === null ? [] : (parseRecord("Redis", "the signing keys", value) as SigningKeyRecord[]);
 
   /**
    * Replaces the keys by the result of `change`, and tries again when another process has changed them. Returns `null`,
@@ -107,7 +109,9 @@ return {left, redis.call('LRANGE', KEYS[1], length - left, length - left + ARGV[
 const pruneEvents = defineWrite(`
 for gone = 1, 1000 do
   local oldest = redis.call('LINDEX', KEYS[1], -1)
-  if not oldest or cjson.decode(oldest).at > now - ${AUDIT_RETENTION_MS} then return gone end
+  if not oldest then return gone end
+  local isRead, event = pcall(cjson.decode, oldest)
+  if isRead and event.at > now - ${AUDIT_RETENTION_MS} then return gone end
   redis.call('RPOP', KEYS[1])
 end
 return 0`);
@@ -118,9 +122,15 @@ export interface AuditPart {
   readonly prune: () => Promise<void>;
 }
 
-/** Older versions wrote no `actor`. */
-function parseEvent(text: string): AuditEvent {
-  return { actor: null, ...(JSON.parse(text) as Omit<AuditEvent, "actor">) };
+/** Older versions wrote no `actor`. A damaged event is left out, so that it hides no other one. */
+function parseEvents(texts: readonly string[]): AuditEvent[] {
+  return texts.flatMap((text) => {
+    try {
+      return [{ actor: null, ...(JSON.parse(text) as Omit<AuditEvent, "actor">) }];
+    } catch {
+      return [];
+    }
+  });
 }
 
 export function auditKeys(prefix: string): string[] {
@@ -133,12 +143,12 @@ export function createAuditPart(connection: RedisConnection, prefix: string): Au
     store: {
       append: async (event) => void (await connection.runScript(addEvent, keys, [JSON.stringify(event)])),
       recent: async (limit) =>
-        ((await connection.runScript(recentEvents, keys, [limit])) as string[]).map(parseEvent),
+        parseEvents((await connection.runScript(recentEvents, keys, [limit])) as string[]),
       async page(limit, before) {
         const reply = await connection.runScript(pageOfEvents, keys, [limit, before ?? ""]);
         const [left, events] = reply as [number, string[]];
         const older = left - events.length;
-        return { events: events.map(parseEvent), next: older > 0 ? String(older) : null };
+        return { events: parseEvents(events), next: older > 0 ? String(older) : null };
       },
     },
     async prune() {

@@ -1,5 +1,5 @@
 import { afterTurn, type Clock } from "../../core/clock.ts";
-import { HoldfastError } from "../../core/errors.ts";
+import { damagedRecord } from "../damaged-record.ts";
 import type { Rotation } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
 import { rotateSessions } from "./rotation-script.ts";
@@ -48,13 +48,14 @@ export class Rotations {
     const { connection, keysOf } = this.#options;
     const { sessionId } = rotation;
     const first = await this.#send(rotation);
-    if (first.outcome === "damaged") throw damagedRecord(sessionId);
+    if (first.outcome === "damaged") throw damagedSession(sessionId);
     if (first.outcome !== "other") return first;
     // An older version also writes a hash that has no session, for a cut-off that reached the session before.
     const converted = await connection.runScript(convertSession, keysOf(sessionId));
+    if (Array.isArray(converted) && converted[0] === "damaged") throw damagedSession(sessionId);
     if (converted !== "converted") return { outcome: "unknown", now: first.now, text: "" };
     const second = await this.#send(rotation);
-    if (second.outcome === "other" || second.outcome === "damaged") throw damagedRecord(sessionId);
+    if (second.outcome === "other" || second.outcome === "damaged") throw damagedSession(sessionId);
     return second;
   }
 
@@ -97,8 +98,8 @@ export class Rotations {
   }
 }
 
-function damagedRecord(sessionId: string): HoldfastError {
-  return new HoldfastError("store_corrupt", `Redis: the record of session ${sessionId} is damaged`);
+function damagedSession(id: string): Error {
+  return damagedRecord("Redis", `session ${id}`);
 }
 
 /** The presented generation, its digest, the texts of the new session, and the times. */

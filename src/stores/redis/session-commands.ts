@@ -1,5 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
+import { isHoldfastError } from "../../core/errors.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
+import { damagedRecord } from "../damaged-record.ts";
 import type { Acknowledgement, EndReason, Rotation, SessionRecord } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
 import { Rotations } from "./rotations.ts";
@@ -53,8 +55,19 @@ export class SessionCommands {
   /** Returns the session and the store's time. `null` when it does not exist or has expired a day ago. */
   async find(id: string): Promise<{ session: SessionRecord; now: number } | null> {
     const reply = (await this.#connection.runScript(readSession, this.#keys(id))) as ScriptReply;
-    const { session, now } = toReply(reply);
+    const { outcome, session, now } = toReply(reply, id);
+    if (outcome === "damaged") throw damagedRecord("Redis", `session ${id}`);
     return session === null || session.idleExpiresAt <= now - EXPIRED_RETENTION_MS ? null : { session, now };
+  }
+
+  /** As `find`. `null` also for a damaged record, so that it keeps no other session from being listed or ended. */
+  async findIntact(id: string): Promise<{ session: SessionRecord; now: number } | null> {
+    try {
+      return await this.find(id);
+    } catch (error) {
+      if (isHoldfastError(error, "store_corrupt")) return null;
+      throw error;
+    }
   }
 
   /** Stores the record for `life` ms. */
@@ -71,7 +84,7 @@ export class SessionCommands {
 
   async rotate(rotation: Rotation): Promise<SessionReply> {
     const { outcome, now, text } = await this.#rotations.rotate(rotation);
-    return toReply(text === "" ? [outcome, now] : [outcome, now, text]);
+    return toReply(text === "" ? [outcome, now] : [outcome, now, text], rotation.sessionId);
   }
 
   async acknowledge({
@@ -85,10 +98,18 @@ export class SessionCommands {
     return reply === "acknowledged" ? reply : "unchanged";
   }
 
-  /** Ends the session. The outcome is `live` or `over` as it was before, `ended`, or `unknown`. */
+  /**
+   * Ends the session. The outcome is `live` or `over` as it was before, `ended`, or `unknown`. It is `damaged` for a
+   * damaged record, which no refresh accepts.
+   */
   async end(id: string, reason: EndReason, cutoff?: EndingCutoff): Promise<SessionReply> {
     const args = [reason, cutoff?.subject ?? "", cutoff?.number ?? "", cutoff?.upTo ?? ""];
-    return toReply((await this.#connection.runScript(endSession, this.#keys(id), args)) as ScriptReply);
+    const reply = (await this.#connection.runScript(endSession, this.#keys(id), args)) as ScriptReply;
+    try {
+      return toReply(reply, id);
+    } catch {
+      return { outcome: "damaged", now: reply[1], session: null };
+    }
   }
 
   #keys(id: string): string[] {
@@ -96,6 +117,7 @@ export class SessionCommands {
   }
 }
 
-function toReply([outcome, now, text]: ScriptReply): SessionReply {
-  return { outcome, now, session: text === undefined ? null : parseSession(text, now) };
+/** Throws `store_corrupt` when the facts in the text cannot be read. */
+function toReply([outcome, now, text]: ScriptReply, id: string): SessionReply {
+  return { outcome, now, session: text === undefined ? null : parseSession(text, now, id) };
 }

@@ -37,7 +37,7 @@ export async function evict(
     const { now, excess, positions } = await subjects.evictable(subject, cap.max);
     if (excess <= 0) break;
     const others = positions.filter(({ id }) => id !== own.id);
-    const found = await mapConcurrently(others, async ({ id }) => await commands.find(id));
+    const found = await mapConcurrently(others, async ({ id }) => await commands.findIntact(id));
     const sessions = found.flatMap((one) => (one?.session.subject === subject ? [one.session] : []));
     const gone = others.filter(({ at }, i) => found[i] === null && at < now - CREATION_MS);
     // The list decides how many go. More names than that let a login go on when others have taken the first ones.

@@ -4,7 +4,7 @@ import { CUT_FORMAT, HEAD_LENGTH, luaFormat, luaSpan, SESSION_FORMAT } from "./s
 
 /*
  * The scripts on one session, whose string session-text.ts describes. Most return {outcome, now,
- * session}. Earlier versions kept a hash of two JSON texts and the sealed successor in the second key. The scripts
+ * session}. The outcome `damaged` stands for a record that no version has written. Earlier versions kept a hash of two JSON texts and the sealed successor in the second key. The scripts
  * read such a hash, and write a string in its place.
  */
 const NULLS = `local function ms(value) return value ~= cjson.null and value or 0 end
@@ -23,21 +23,26 @@ if type(v) == 'table' then
   -- Earlier versions kept the time of the cut-off, which also covers credentials checked in the same millisecond.
   cutAt = cutAt and cutAt + 1
   if fixed then
+  local sealed = call('GET', KEYS[2]) or ''
+  local isRead, converted = pcall(function()
   local s = cjson.decode(state)
   ${NULLS}
-  local sealed = call('GET', KEYS[2]) or ''
   local older = ms(s.olderGraceEndsAt)
   local reason, current, previous = text(s.endReason), s.currentDigest, text(s.previousDigest)
-  v = format('${SESSION_FORMAT}${luaFormat("generation", "sealedLength")}', s.generation, s.rotatedAt,
+  return format('${SESSION_FORMAT}${luaFormat("generation", "sealedLength")}', s.generation, s.rotatedAt,
     math.max(1, s.idleExpiresAt - s.rotatedAt), s.idleExpiresAt, s.absoluteExpiresAt, ms(s.graceEndsAt), 0,
     older == 0 and 0 or math.max(s.rotatedAt, older - 30000), 0, ms(s.endedAt), s.issuedAtS, s.graceStreak,
     s.graceHit and 1 or 0, #reason, #current, #previous, #sealed)
     .. reason .. current .. previous .. sealed .. fixed
+  end)
+  if not isRead then return {'damaged', now} end
+  v = converted
   end
 elseif not v then v = nil
 elseif sub(v, 1, 1) == '${CUT_FORMAT}' then v, cutAt = nil, number(sub(v, 2))
 elseif sub(v, 1, 1) ~= '${SESSION_FORMAT}' then
   return redis.error_reply('NEWER the session was written by a newer version')
+elseif #v < ${HEAD_LENGTH} or string.find(sub(v, 2, ${HEAD_LENGTH}), '%D') then return {'damaged', now}
 end
 local function save(session, life)
   call('SET', KEYS[1], session, 'PX', math.max(1, life + ${EXPIRED_RETENTION_MS}))
@@ -103,7 +108,8 @@ if cut and not v then save(format('${CUT_FORMAT}%d', math.max(cut, cutAt or 0)),
 ${STATE}
 ${PARTS}
 if cut then
-  local facts = cjson.decode(sub(v, at))
+  local _, facts = pcall(cjson.decode, sub(v, at))
+  if type(facts) ~= 'table' then return {'damaged', now} end
   if facts.subject ~= subject or upTo and facts.authAt > upTo then return {'unknown', now} end
 end
 if ended ~= 0 then return {'ended', now, v} end

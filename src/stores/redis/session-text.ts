@@ -1,3 +1,4 @@
+import { parseRecord } from "../damaged-record.ts";
 import type { EndReason, SessionFacts, SessionRecord } from "../session-store.ts";
 
 /*
@@ -96,8 +97,11 @@ export function formatSession(record: SessionRecord): string {
   return [SESSION_FORMAT, ...head, ...texts, JSON.stringify(fixed)].join("");
 }
 
-/** `now` is the store's time: a sealed successor is not returned after `lostAnswerEndsAt`. */
-export function parseSession(text: string, now: number): SessionRecord {
+/**
+ * `now` is the store's time: a sealed successor is not returned after `lostAnswerEndsAt`. Throws `store_corrupt`, which
+ * names the session by its `id`, when the facts cannot be read.
+ */
+export function parseSession(text: string, now: number, id: string): SessionRecord {
   const number = (place: Place) => Number(text.slice(spans[place].start, spans[place].end));
   const moment = (place: Place) => number(place) || null;
   const rest = Buffer.from(text.slice(HEAD_LENGTH));
@@ -110,7 +114,7 @@ export function parseSession(text: string, now: number): SessionRecord {
   const lostAnswerEndsAt = moment("lostAnswerEndsAt");
   const mayRepeat = sealed !== "" && now < (lostAnswerEndsAt ?? 0);
   return {
-    ...(JSON.parse(rest.toString("utf8", at)) as SessionFacts),
+    ...(parseRecord("Redis", `session ${id}`, rest.toString("utf8", at)) as SessionFacts),
     generation: number("generation"),
     currentDigest,
     previousDigest: previousDigest === "" ? null : previousDigest,

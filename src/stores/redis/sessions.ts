@@ -81,7 +81,7 @@ export function createSessionPart(context: SessionContext): SessionPart {
       async listBySubject(subject, { after = null, limit }) {
         const { positions } = await subjects.page(subject, after, limit);
         if (positions.length === 0) await requireStore();
-        const found = await mapConcurrently(positions, async ({ id }) => await commands.find(id));
+        const found = await mapConcurrently(positions, async ({ id }) => await commands.findIntact(id));
         const sessions = found.flatMap((one) =>
           one !== null && one.session.subject === subject && isLive(one.session, one.now)
             ? [one.session]
@@ -153,7 +153,10 @@ async function endSubject(
   const first = await subjects.cutOff(subject, { before: revocation.before, until });
   const { at, number, ids } = first;
   let { before } = first;
-  const found = await mapConcurrently(ids, async (id) => (await commands.find(id))?.session.issuedAtS ?? 0);
+  const found = await mapConcurrently(
+    ids,
+    async (id) => (await commands.findIntact(id))?.session.issuedAtS ?? 0,
+  );
   let newest = largest(found);
   for (let live = 0; ;) {
     // A greater `iat` comes from a clock that was set back, or from a cut-off in the same second.

@@ -1,3 +1,4 @@
+import { DAMAGED_USER, parseRecord } from "../damaged-record.ts";
 import type { UserRecord, UserStore } from "../user-store.ts";
 import type { Clock } from "../../core/clock.ts";
 import { AcknowledgedWrites, RESTORE_WINDOW_MS } from "./acknowledged-writes.ts";
@@ -107,7 +108,7 @@ const listUsers = defineRead(`
 local from = ARGV[2] == '' and '-' or '(' .. ARGV[2]
 local names = redis.call('ZRANGEBYLEX', KEYS[3], from, '+', 'LIMIT', 0, ARGV[3])
 if #names == 0 then return {} end
-return redis.call('HMGET', KEYS[1], unpack(names))`);
+return {names, redis.call('HMGET', KEYS[1], unpack(names))}`);
 
 /** Arguments: name, subject, record, login key or ''. Used by an import into an empty database. */
 export const putUser: Script = defineWrite(`
@@ -120,13 +121,19 @@ export function userKeys(prefix: string): string[] {
   return ["", ":subjects", ":names", ":logins"].map((part) => `${prefix}{users}${part}`);
 }
 
-/** Older versions did not write `loginKey` and `disabledAt`. */
+/** Older versions did not write `loginKey` and `disabledAt`. Throws `store_corrupt`. */
 function parseUser(json: string): UserRecord {
-  return {
-    loginKey: null,
-    disabledAt: null,
-    ...(JSON.parse(json) as Omit<UserRecord, "loginKey" | "disabledAt">),
-  };
+  const user = parseRecord("Redis", "a user", json) as Omit<UserRecord, "loginKey" | "disabledAt">;
+  return { loginKey: null, disabledAt: null, ...user };
+}
+
+/** A damaged record takes its place in the page, because a shorter page is the last one. No MAC is valid for it. */
+function parseListedUser(json: string, username: string): UserRecord {
+  try {
+    return parseUser(json);
+  } catch {
+    return { username, ...DAMAGED_USER };
+  }
 }
 
 /** A change that this process has acknowledged. */
@@ -196,9 +203,10 @@ export function createUserPart({ connection, prefix, clock, requireStore }: User
     remove: async (username, expectedMac) =>
       await change<"removed" | "stale">(removeUser, [username, expectedMac], null),
     async list({ after = "", limit }) {
-      const users = (await connection.runScript(listUsers, keys, [after, limit])) as string[];
-      if (users.length === 0) await requireStore();
-      return users.map(parseUser);
+      const reply = await connection.runScript(listUsers, keys, [after, limit]);
+      const [names = [], users = []] = reply as [names?: string[], users?: string[]];
+      if (names.length === 0) await requireStore();
+      return users.map((user, i) => parseListedUser(user, names[i] ?? ""));
     },
   };
 

@@ -1,3 +1,4 @@
+import { DAMAGED_USER, parseRecord } from "../damaged-record.ts";
 import type { UserRecord, UserStore } from "../user-store.ts";
 import { insertInto, selectFrom, USER_COLUMNS } from "./columns.ts";
 import type { SqliteConnection } from "./connection.ts";
@@ -35,13 +36,22 @@ export function createUserStore(db: SqliteConnection): UserStore {
       }),
     remove: async (username, expectedMac) =>
       await db.write(() => (remove.run(username, expectedMac).changes === 1 ? "removed" : "stale")),
-    list: async ({ after = "", limit }) =>
-      await db.read(() => page.all(after, limit).map((row) => toUser(row) as UserRecord)),
+    list: async ({ after = "", limit }) => await db.read(() => page.all(after, limit).map(toListedUser)),
   };
 }
 
+/** Throws `store_corrupt` when the scopes cannot be read. */
 export function toUser(row: object | undefined): UserRecord | null {
   if (row === undefined) return null;
   const user = row as Omit<UserRecord, "scopes"> & { scopes: string };
-  return { ...user, scopes: JSON.parse(user.scopes) as string[] };
+  return { ...user, scopes: parseRecord("SQLite", "a user", user.scopes) as string[] };
+}
+
+/** A damaged record takes its place in the page, because a shorter page is the last one. No MAC is valid for it. */
+function toListedUser(row: object): UserRecord {
+  try {
+    return toUser(row) as UserRecord;
+  } catch {
+    return { username: (row as UserRecord).username, ...DAMAGED_USER };
+  }
 }

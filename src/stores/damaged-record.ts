@@ -1,0 +1,29 @@
+import { HoldfastError } from "../core/errors.ts";
+import type { UserRecord } from "./user-store.ts";
+
+/** Stands for a user whose record cannot be read, apart from the name. Its empty MAC is never valid. */
+export const DAMAGED_USER: Omit<UserRecord, "username"> = {
+  subject: "",
+  passwordHash: "",
+  scopes: [],
+  createdAt: 0,
+  mac: "",
+  loginKey: null,
+  disabledAt: null,
+};
+
+/** The error for a record that cannot be read. `record` says which one, without its content. */
+export function damagedRecord(store: string, record: string): HoldfastError {
+  return new HoldfastError("store_corrupt", `${store}: the record of ${record} is damaged`);
+}
+
+/** Parses the JSON of a record. Throws `store_corrupt` when it is no object and no array. */
+export function parseRecord(store: string, record: string, text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null) return value;
+  } catch {
+    // The message of the parser quotes the text, which can be secret.
+  }
+  throw damagedRecord(store, record);
+}
