@@ -16,6 +16,9 @@ const answer =
 const faults: readonly [name: string, cause: string, fault: Fault][] = [
   ["a 500", "http_5xx", answer(500, "")],
   ["a 502 with HTML", "http_5xx", answer(502, "<h1>Bad gateway</h1>", { "Content-Type": "text/html" })],
+  ["a 503 with HTML", "http_5xx", answer(503, "<h1>Unavailable</h1>", { "Content-Type": "text/html" })],
+  ["a 504 with HTML", "http_5xx", answer(504, "<h1>Timeout</h1>", { "Content-Type": "text/html" })],
+  ["a 401 with HTML", "http_4xx", answer(401, "<h1>Log in</h1>", { "Content-Type": "text/html" })],
   ["a 503", "http_5xx", answer(503, '{"error":"temporarily_unavailable"}')],
   ["a 503 with Retry-After", "http_5xx", answer(503, "", { "Retry-After": "2" })],
   ["a 429", "http_429", answer(429, '{"error":"too_many_requests"}', { "Retry-After": "1" })],

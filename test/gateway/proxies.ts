@@ -86,9 +86,14 @@ function launch(
   folder: string,
   addresses: Addresses,
   certificate: Certificate | undefined,
+  more: NodeJS.ProcessEnv = {},
 ): ChildProcess {
   const run = (args: string[], env: NodeJS.ProcessEnv = {}) =>
-    spawn(name, args, { env: { ...process.env, ...env }, cwd: folder, stdio: ["ignore", "ignore", "pipe"] });
+    spawn(name, args, {
+      env: { ...process.env, ...env, ...more },
+      cwd: folder,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
   const { file } = certificate ?? {};
   if (name === "nginx") {
     const configuration = join(folder, "nginx.conf");
@@ -109,19 +114,20 @@ function launch(
 
 /**
  * Starts the program on a free port of 127.0.0.1, between the gateway and an application on these ports. With a
- * certificate it uses TLS, and offers HTTP/2 and HTTP/1.1.
+ * certificate it uses TLS, and offers HTTP/2 and HTTP/1.1. `more` are further variables of the configurations.
  */
 export async function startProxy(
   name: ProxyName,
   gatewayPort: number,
   applicationPort: number,
   certificate?: Certificate,
+  more?: NodeJS.ProcessEnv,
 ): Promise<Proxy> {
   const folder = mkdtempSync(join(tmpdir(), `holdfast-${name}-`));
   const port = await freePort();
   const at = (each: number) => `127.0.0.1:${each}`;
   const addresses = { SITE: at(port), HOLDFAST: at(gatewayPort), UPSTREAM: at(applicationPort) };
-  return await whenListening(name, launch(name, folder, addresses, certificate), port, folder);
+  return await whenListening(name, launch(name, folder, addresses, certificate, more), port, folder);
 }
 
 /**
