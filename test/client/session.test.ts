@@ -144,6 +144,30 @@ for (const life of [0, -5, NaN, "600", null, undefined, Infinity]) {
   });
 }
 
+for (const lostAnswerMs of [86_400_000, 0]) {
+  const service = lostAnswerMs === 0 ? "a strict service" : "the service";
+  test(`law 2: in the last second of a session ${service} sends the life 0, and the client ends a second later`, async (t) => {
+    const device = startDevice(t, { refreshIdleMs: 3_600_500, refreshAbsoluteMs: 3_600_500, lostAnswerMs });
+    const auth = device.tab();
+    await auth.login(credentials);
+    device.clock.suspend(3_600_100);
+    const lives: unknown[] = [];
+    device.fault = async (path, _, pass) => {
+      const response = await pass();
+      if (path === REFRESH)
+        lives.push(((await response.clone().json()) as { expires_in?: number }).expires_in);
+      return response;
+    };
+    await assert.rejects(auth.accessToken(), (error: Unavailable) => error.cause === "not_json");
+    assert.equal(auth.peek(), null, "an expired token is not handed out");
+    assert.equal(auth.state.status, "in");
+    await device.clock.advance(2_000);
+    await assert.rejects(auth.accessToken(), Ended);
+    assert.deepEqual(lives, [0, undefined]);
+    assert.equal(await device.hasAlarm(), false);
+  });
+}
+
 test("an outage causes at most four requests in four seconds, and after a minute one in 30 s", async (t) => {
   const device = startDevice(t);
   const auth = device.tab();
