@@ -128,10 +128,22 @@ export function clockProblem({ health, guard, now }: HeadlineFacts): Problem | n
     ...about("clock", clock),
     text,
     effect: "tokens whose validity depends on which time is right answer 503",
-    advice: `Check the time service (NTP) of this machine${isStep ? ". All times here follow the changed clock." : ` and of the store. ${clock.detail}`}`,
+    advice: `Check the time service (NTP) of this machine${isStep ? `. ${stepAdvice(clockSteppedMs)}` : ` and of the store. ${clock.detail}`}`,
     runbook: "HoldfastClockStepped",
     isRootCause: isStep,
   };
+}
+
+/**
+ * When tokens pass again if the clock is right now. A step back is never accepted, because the time before it may be the
+ * right one, so that only a restart ends the problem.
+ */
+function stepAdvice(clockSteppedMs: number): string {
+  const end =
+    clockSteppedMs > 0
+      ? "The new time counts after a minute."
+      : "If its clock is right now, new tokens pass within five minutes, and after a restart at once.";
+  return `${end} All times here follow the changed clock.`;
 }
 
 /** The clock of a provider is not that of this machine. Nobody but the operator knows which one is right. */

@@ -286,6 +286,20 @@ test("a headline names the cause, and not the parts that fail because of it", as
   );
 });
 
+test("law 10: the advice about a clock that was set tells when tokens pass again", async (t) => {
+  const facts = await wellFacts(t);
+  const advice = (clockSteppedMs: number) => {
+    const stepped = { ...facts, guard: { ...facts.guard, clockSteppedMs } };
+    const clock = failing({ outcomes: { ownTokens: "degraded" } });
+    return describeHeadline(withComponents(stepped, { clock })).advice ?? "";
+  };
+  assert.match(advice(3_600_000), /The new time counts after a minute\. All times/);
+  assert.match(
+    advice(-3_600_000),
+    /new tokens pass within five minutes, and after a restart at once\. All times/,
+  );
+});
+
 test("what hurts users most comes first, and the other parts are named after it", async (t) => {
   const facts = await wellFacts(t);
   const store = failing({ reason: "durability", detail: "no appendfsync" });
