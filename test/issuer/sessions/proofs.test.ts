@@ -97,6 +97,16 @@ test("law 5: the store has no proof in clear text", async () => {
   assert.doesNotMatch(JSON.stringify(session), /a proof that is secret/);
 });
 
+test("a proof takes no space in the token, so the largest user may have the longest proof", async () => {
+  const { issuer } = createFixture();
+  const user: AuthenticatedUser = { subject: "ann", scopes: [], claims: { note: "" } };
+  const note = "x".repeat(4_096 - JSON.stringify(user).length);
+  const begin = async (once: string, more = "") =>
+    await issuer.beginSession({ ...user, claims: { note: note + more }, once });
+  assert.equal((await begin("y".repeat(512))).status, "ok");
+  await assert.rejects(begin("y", "x"), { message: /the user is unusable: .*does not fit into a token/ });
+});
+
 test("a proof that is no text of 1 to 512 characters is refused", async () => {
   const { issuer } = createFixture();
   for (const once of ["", "x".repeat(513), 7]) {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { issuerEvents } from "../../../src/core/event-channels.ts";
 import type { IssuerEvent } from "../../../src/core/events.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
+import type { FakeClock } from "../../../src/testing/index.ts";
 import { metricTotal } from "../../support/metric-values.ts";
 import { createFixture, sendRequest } from "../fixture.ts";
 
@@ -19,6 +20,13 @@ function slowDirectory(maxAuthenticateCalls: number) {
   const logIn = async (username: string) =>
     await sendRequest(fixture.issuer, "POST", "/auth/login", { username, password: "any" });
   return { ...fixture, running, logIn };
+}
+
+/** The result of a promise that settles within `ms` of the fake clock. A promise that hangs fails the test at once. */
+async function afterAdvance<T>(clock: FakeClock, promise: Promise<T>, ms = 1): Promise<T> {
+  await clock.advance(ms);
+  const late = new Error(`the promise has not settled within ${ms} ms`);
+  return await Promise.race([promise, Promise.reject(late)]);
 }
 
 /** Returns the messages of the event `authenticate_failed` during `work`. */
@@ -48,7 +56,7 @@ test("law 6: logins beyond the places of authenticate are 503 with Retry-After, 
   await clock.advance(1);
   assert.deepEqual([running.length, count("running"), count("waiting")], [2, 2, 2]);
   const messages = await collectMessages(async () => {
-    const refused = await logIn("e");
+    const refused = await afterAdvance(clock, logIn("e"));
     assert.equal(refused.status, 503);
     assert.equal(refused.headers.get("retry-after"), "1");
   });
@@ -60,7 +68,7 @@ test("law 6: logins beyond the places of authenticate are 503 with Retry-After, 
     await clock.advance(1);
   }
   assert.deepEqual(
-    (await Promise.all(logins)).map(({ status }) => status),
+    (await afterAdvance(clock, Promise.all(logins))).map(({ status }) => status),
     [200, 200, 200, 200],
   );
   assert.deepEqual([count("running"), count("waiting")], [0, 0]);
@@ -71,16 +79,13 @@ test("law 6: a call of authenticate that ignores its deadline keeps its place un
   await issuer.ready();
   const messages = await collectMessages(async () => {
     const hanging = ["a", "b", "c", "d"].map(logIn);
-    await clock.advance(10_000);
-    const answers = await Promise.all(hanging);
+    const answers = await afterAdvance(clock, Promise.all(hanging), 10_000);
     assert.deepEqual(
       answers.map(({ status }) => status),
       [503, 503, 503, 503],
     );
     assert.equal(answers[3]?.headers.get("retry-after"), "1");
-    const late = logIn("e");
-    await clock.advance(10_000);
-    assert.equal((await late).status, 503);
+    assert.equal((await afterAdvance(clock, logIn("e"), 10_000)).status, 503);
   });
   assert.deepEqual([running.length, metricTotal(issuer, metrics.running, {})], [2, 2]);
   assert.equal(metricTotal(issuer, metrics.refused, {}), 3);
@@ -95,7 +100,7 @@ test("law 6: a call of authenticate that ignores its deadline keeps its place un
   const login = logIn("f");
   await clock.advance(1);
   running[0]?.();
-  assert.equal((await login).status, 200);
+  assert.equal((await afterAdvance(clock, login)).status, 200);
 });
 
 test("a call of authenticate that rejects after its deadline frees its place", async () => {
@@ -106,8 +111,7 @@ test("a call of authenticate that rejects after its deadline frees its place", a
   });
   await issuer.ready();
   const login = issuer.login({ username: "a" }, {});
-  await clock.advance(10_000);
-  assert.equal((await login).status, "unavailable");
+  assert.equal((await afterAdvance(clock, login, 10_000)).status, "unavailable");
   assert.equal(metricTotal(issuer, metrics.running, {}), 1);
   reject(new Error("the directory is gone"));
   await clock.advance(1);
@@ -129,14 +133,14 @@ test("for each place one login of a known client waits and one of an unknown cli
   const first = logIn("ann", "192.0.2.7");
   await clock.advance(1);
   await answerNext();
-  await first;
+  await afterAdvance(clock, first);
 
   const runs = logIn("stranger 1", "198.51.100.1");
   const logins = [logIn("stranger 2", "198.51.100.1"), logIn("ann", "192.0.2.7"), logIn("bob", "192.0.2.7")];
   await clock.advance(1);
   assert.equal(metricTotal(issuer, metrics.waiting, {}), 2);
   for (let each = 0; each < 3; each++) await answerNext();
-  await Promise.all([runs, ...logins]);
+  await afterAdvance(clock, Promise.all([runs, ...logins]));
   assert.deepEqual(order, ["ann ok", "bob unavailable", "stranger 1 ok", "ann ok", "stranger 2 ok"]);
 });
 
@@ -149,11 +153,14 @@ test("a login whose client goes away gives up its turn, and authenticate is not 
   await clock.advance(1);
   assert.equal(metricTotal(issuer, metrics.waiting, {}), 1);
   client.abort(new Error("the client went away"));
-  await gone.catch(() => {});
+  const settled = gone.then(
+    ({ status }) => status,
+    () => "rejected",
+  );
+  await afterAdvance(clock, settled);
   assert.equal(metricTotal(issuer, metrics.waiting, {}), 0);
   running.shift()?.();
-  assert.equal((await first).status, "ok");
-  await clock.advance(1);
+  assert.equal((await afterAdvance(clock, first)).status, "ok");
   assert.deepEqual([running.length, metricTotal(issuer, metrics.running, {})], [0, 0]);
 });
 
