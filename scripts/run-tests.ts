@@ -12,6 +12,7 @@ import { join, relative, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { findSystemPrograms } from "./system-programs.ts";
+import { arrangeFiles, runLanes, type Lane } from "./test-lanes.ts";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { killAll, listDescendants } from "../test/support/child-processes.ts";
@@ -38,14 +39,11 @@ interface EventData {
   readonly file?: string;
   /** Absent in the events about a file as a whole. */
   readonly entryFile?: string;
-  readonly message: string;
   readonly counts: Counts;
   readonly details: { readonly passed: boolean; readonly type?: string };
 }
 
 interface Result {
-  readonly total: Counts;
-  /** Absent for a file that was ended. */
   readonly byFile: ReadonlyMap<string, Counts>;
   /** File → the names of its failed tests. Empty for a file that failed outside its tests. */
   readonly failures: ReadonlyMap<string, readonly string[]>;
@@ -106,55 +104,66 @@ function endLateFiles(): void {
   }
 }
 
-/** Prints the events of one run as Node does, without the closing lines. */
-async function runFiles(files: readonly string[], concurrency: number): Promise<Result> {
+/** Runs one file. Returns its events, without the totals of its run, which `record` gets. */
+async function runFile(file: string, record: (counts: Counts) => void): Promise<TestEvent[]> {
+  const events: TestEvent[] = [];
+  for await (const event of run({
+    files: [file],
+    timeout: TEST_LIMIT_MS,
+    execArgv,
+  }) as AsyncIterable<TestEvent>) {
+    const { file: of, nesting, counts } = event.data as EventData;
+    if (event.type === "test:summary" && of === undefined) record(counts);
+    const isTotal = of === undefined && (event.type === "test:summary" || nesting === 0);
+    if (!isTotal) events.push(event);
+  }
+  return events;
+}
+
+/** The failed tests of a file, or `null` when it passed. */
+function failedTests(file: string, events: readonly TestEvent[]): string[] | null {
+  const names: string[] = [];
+  let hasFailed = false;
+  for (const { type, data } of events) {
+    const { entryFile, name, details } = data as EventData;
+    if (type === "test:complete" && entryFile === undefined && !details.passed) hasFailed = true;
+    if (type === "test:fail" && entryFile === file && details.type !== "suite") names.push(name);
+  }
+  return hasFailed || names.length > 0 ? names : null;
+}
+
+/** Runs files side by side, and prints the events of each file as Node does when the file has ended. */
+async function runFiles(lanes: readonly Lane[]): Promise<Result> {
   const byFile = new Map<string, Counts>();
   const failures = new Map<string, string[]>();
   failuresSoFar = failures;
-  const dequeuedAt = new Map<string, number>();
   const durations = new Map<string, number>();
-  let total: Counts | undefined;
+  const printed = new Readable({ objectMode: true, read: () => undefined });
 
-  function read(type: string, data: EventData): void {
-    const { file = "", entryFile, name, details } = data;
-    if (type === "test:summary") {
-      if (data.file === undefined) total = data.counts;
-      else byFile.set(file, data.counts);
-    } else if (type === "test:dequeue" && entryFile === undefined) {
-      unfinished.add(file);
-      dequeuedAt.set(file, performance.now());
-    } else if (type === "test:complete" && entryFile === undefined) {
-      unfinished.delete(file);
-      durations.set(file, performance.now() - (dequeuedAt.get(file) ?? performance.now()));
-      if (!details.passed) failures.set(file, failures.get(file) ?? []);
-    } else if (type === "test:fail" && entryFile !== undefined && details.type !== "suite") {
-      failures.set(entryFile, [...(failures.get(entryFile) ?? []), name]);
-    }
+  async function runNext(file: string): Promise<void> {
+    const began = performance.now();
+    unfinished.add(file);
+    const events = await runFile(file, (counts) => byFile.set(file, counts));
+    unfinished.delete(file);
+    durations.set(file, performance.now() - began);
+    const failed = failedTests(file, events);
+    if (failed !== null) failures.set(file, failed);
+    for (const event of events) printed.push(event);
   }
 
-  const events = run({ files: [...files], concurrency, timeout: TEST_LIMIT_MS, execArgv });
-  async function* withoutTotals(): AsyncGenerator<TestEvent> {
-    for await (const event of events as AsyncIterable<TestEvent>) {
-      const data = event.data as EventData;
-      read(event.type, data);
-      const isTotal = event.type === "test:diagnostic" && data.file === undefined && data.nesting === 0;
-      if (!isTotal) yield event;
-    }
+  const end = runLanes(lanes, runNext).finally(() => printed.push(null));
+  for await (const text of printed.compose(spec)) process.stdout.write(text);
+  await end;
+  return { byFile, failures, durations };
+}
+
+/** The sum of the totals. The files of a later run replace those of an earlier one. */
+function sum(...runs: readonly Result[]): Counts {
+  const byFile = new Map(runs.flatMap((one) => [...one.byFile]));
+  const total = { tests: 0, suites: 0, passed: 0, failed: 0, cancelled: 0, skipped: 0, todo: 0 };
+  for (const counts of byFile.values()) {
+    for (const name of Object.keys(total) as (keyof Counts)[]) total[name] += counts[name];
   }
-  for await (const text of Readable.from(withoutTotals()).compose(spec)) process.stdout.write(text);
-  if (total === undefined) throw new Error("the run ended without its totals");
-  return { total, byFile, failures, durations };
-}
-
-function add(one: Counts, other: Counts): Counts {
-  const names = Object.keys(one) as (keyof Counts)[];
-  return Object.fromEntries(names.map((name) => [name, one[name] + other[name]])) as unknown as Counts;
-}
-
-/** The totals of the run, in which the repeated files count as they ended when they ran alone. */
-function merge(first: Result, repeated: Result): Counts {
-  let total = repeated.total;
-  for (const [file, counts] of first.byFile) if (!first.failures.has(file)) total = add(total, counts);
   return total;
 }
 
@@ -210,16 +219,20 @@ setInterval(endLateFiles, FILE_LIMIT_MS / 20).unref();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => giveUp(`ended by ${signal}`));
 
 const files = (positionals.length > 0 ? positionals : globSync("test/**/*.test.ts")).map((file) =>
-  resolve(file),
+  relative("", resolve(file)),
 );
-const first = await runFiles(files.toSorted(), 3);
+const lanes = arrangeFiles(files).map((lane) => ({
+  ...lane,
+  files: lane.files.map((file) => resolve(file)),
+}));
+const first = await runFiles(lanes);
 const failed = [...first.failures.keys()];
-let total = first.total;
+let total = sum(first);
 let hasFailed = failed.length > 0;
 if (failed.length > 0 && failed.length <= MAX_REPEATED && flags.strict !== true) {
   console.log(`\n== ${failed.length} of ${files.length} files failed. Each runs once more, alone.`);
-  const repeated = await runFiles(failed, 1);
-  total = merge(first, repeated);
+  const repeated = await runFiles([{ places: 1, files: failed }]);
+  total = sum(first, repeated);
   hasFailed = repeated.failures.size > 0;
   const recovered = new Map([...first.failures].filter(([file]) => !repeated.failures.has(file)));
   list(recovered, "failed beside other files, passed alone");

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { LONG_FILES, arrangeFiles, runLanes } from "../../scripts/test-lanes.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -99,4 +100,40 @@ test("a file that blocks its thread is ended, and the run fails and names it", (
   assert.match(output, /one\.test\.mjs blocks its thread for too long, and is ended now\./);
   assert.match(output, /^! failed: .*one\.test\.mjs: the file as a whole$/m);
   assert.equal(closing(output, "fail"), 1);
+});
+
+test("every file of the repository has one place in the order, and none that is gone is named", () => {
+  const files = globSync("test/**/*.test.ts", { cwd: root });
+  const arranged = arrangeFiles(files).flatMap((lane) => lane.files);
+  assert.deepEqual(arranged.toSorted(), files.toSorted());
+  assert.deepEqual(
+    LONG_FILES.filter((file) => !files.includes(file)),
+    [],
+  );
+});
+
+test("a place whose lane has no file left takes one of another lane, and each file runs once", async () => {
+  const started: string[] = [];
+  const ends = new Map<string, () => void>();
+  const lanes = [
+    { places: 1, files: ["long"] },
+    { places: 1, files: ["one", "two", "three"] },
+  ];
+  const end = runLanes(lanes, async (file) => {
+    started.push(file);
+    await new Promise<void>((resolve) => ends.set(file, resolve));
+  });
+  const turns = async () => await new Promise((resolve) => setImmediate(resolve));
+  const finish = async (file: string) => {
+    ends.get(file)?.();
+    await turns();
+  };
+  assert.deepEqual(started, ["long", "one"]);
+  await finish("long");
+  assert.deepEqual(started, ["long", "one", "two"]);
+  await finish("one");
+  await finish("two");
+  await finish("three");
+  await end;
+  assert.deepEqual(started, ["long", "one", "two", "three"]);
 });
