@@ -61,11 +61,13 @@ export class GuardedIssuers {
   }
 
   /**
-   * Refuses a token of an unknown issuer. The provider of a configured issuer may name this one in its metadata. The
-   * token then waits for the keys of the configured issuer, because an error in an issuer's name must make no good token invalid.
+   * Refuses a token of an unknown issuer. Its name may be the true name of a configured issuer. The token then waits for
+   * the keys of the configured issuer, because an error in an issuer's name must make no good token invalid.
    */
   #refuse(iss: string | undefined): GuardedIssuer | InvalidVerdict {
-    const named = this.configured.find(({ keyring }) => iss !== undefined && keyring.otherIssuer === iss);
+    const named = this.configured.find(
+      ({ keyring }) => iss !== undefined && keyring.mayBeNamed?.(iss) === true,
+    );
     if (named !== undefined) return named;
     const detail = refusalDetail(null, "iss", this.#trusted, iss);
     return invalidVerdict(iss === undefined ? "missing_claim" : "wrong_issuer", detail);

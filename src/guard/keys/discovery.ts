@@ -72,6 +72,12 @@ export function discovered(options: DiscoveryOptions = {}): KeySource {
   };
 }
 
+function isOnSameHost(iss: string, issuer: string): boolean {
+  const host = URL.parse(iss)?.hostname ?? "";
+  // With an address of its own for the metadata, the issuer may be any text.
+  return host !== "" && host === URL.parse(issuer)?.hostname;
+}
+
 /** The age at which the metadata is fetched again. */
 const METADATA_FRESH_MS = 86_400_000;
 
@@ -103,8 +109,10 @@ class DiscoveredLocation implements KeyLocation {
         : [{ what: "the metadata at discovered: url", url }];
   }
 
-  get otherIssuer(): string | undefined {
-    return this.#otherIssuer;
+  mayBeNamed(iss: string): boolean {
+    if (this.#otherIssuer !== undefined) return iss === this.#otherIssuer;
+    // Before the first metadata, a slash, a port or a path may be the mistake. Another host is that of a stranger.
+    return this.#known === null && isOnSameHost(iss, this.#context.issuer);
   }
 
   firstUrl(): string {

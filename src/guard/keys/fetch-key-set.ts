@@ -19,8 +19,8 @@ import type { KeyContext } from "./key-source.ts";
 /** Where a key set is fetched from. */
 export interface KeyLocation {
   readonly kind: "discovered" | "jwks";
-  /** The metadata names this issuer in place of the configured one. */
-  readonly otherIssuer?: string | undefined;
+  /** Whether another `iss` than the configured one may be the true name of the issuer, as far as the metadata tells. */
+  mayBeNamed?(iss: string): boolean;
   /** The URL that the next attempt begins with. */
   firstUrl(): string;
   /** The URL of the key set. Rejects when the URL is unknown and cannot be discovered. */

@@ -88,8 +88,8 @@ export class JwksKeyring implements Keyring {
     return this.#epoch;
   }
 
-  get otherIssuer(): string | undefined {
-    return this.#location.otherIssuer;
+  mayBeNamed(iss: string): boolean {
+    return this.#location.mayBeNamed?.(iss) === true;
   }
 
   /** The last good set as it was fetched. `null` without a usable set. */

@@ -71,10 +71,11 @@ export interface Keyring {
   /** Grows when the keys are declared compromised. */
   readonly epoch: number;
   /**
-   * The issuer that the provider's metadata names in place of the configured one, since the last metadata that could be
-   * read. Its tokens are not judged without the keys, because one of the two names is a mistake.
+   * Whether another `iss` than the configured one may be the true name of the issuer: the provider's metadata names it, or
+   * no metadata was read yet and the host is the same. Its tokens are not judged without the keys, because one of the two
+   * names is a mistake.
    */
-  readonly otherIssuer?: string | undefined;
+  mayBeNamed?(iss: string): boolean;
   /**
    * Whether a key that `find` does not return may verify a token that none of the returned keys verifies. A set from a URL
    * may get another key for a token without `kid`. One source of several may not have its set yet.

@@ -67,8 +67,8 @@ class CombinedKeyring implements Keyring {
     return this.#parts.reduce((sum, { epoch }) => sum + epoch, 0);
   }
 
-  get otherIssuer(): string | undefined {
-    return this.#parts.find(({ otherIssuer }) => otherIssuer !== undefined)?.otherIssuer;
+  mayBeNamed(iss: string): boolean {
+    return this.#parts.some((part) => part.mayBeNamed?.(iss) === true);
   }
 
   mayHaveOthers(kid: string | undefined, algorithm: Algorithm): boolean {

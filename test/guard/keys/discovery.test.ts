@@ -286,6 +286,37 @@ test("the metadata may stand at another address, and must still name the issuer"
   discovered({ url: "http://inside.example", allowHttp: ["inside.example"] });
 });
 
+test("law 1: before the first metadata, a token of another name on the host of an issuer gets 503, and one of a stranger 401", async (t) => {
+  const { clock, mint, web } = await setUp();
+  web.set(keys, says(mint.jwks()));
+  const fetch = async (url: string, { signal }: RequestInit) =>
+    (await web.get(url)?.(signal)) ?? new Response(null, { status: 503 });
+  const other = { issuer: "https://other.example", audience, keys: staticKeys(mint.jwks()) };
+  const text = { issuer: "urn:a", audience, keys: discovered({ fetch, url: "https://inside.example" }) };
+  const guard = createGuard({
+    issuers: [{ issuer, audience, keys: discovered({ fetch }) }, other, text],
+    clock,
+    warnings: false,
+    name: t.name,
+  });
+  t.after(async () => await guard.close());
+  const said = async (iss: string) => {
+    const verdict = await guard.validate(mint.token({ iss }));
+    if (verdict.status === "valid") return "valid";
+    return verdict.status === "invalid" ? verdict.reason : verdict.cause;
+  };
+  const names = [`${issuer}/`, `${issuer}:8443`, issuer.replace("https", "http"), `${issuer}/realms/a`];
+  for (const name of names) assert.equal(await said(name), "keys_unavailable", name);
+  for (const name of ["https://stranger.example", "https://id.example.stranger.example", "no URL", "urn:b"]) {
+    assert.equal(await said(name), "wrong_issuer", name);
+  }
+  // The metadata names the configured issuer, so the other names are those of strangers.
+  web.set(openid, says({ issuer, jwks_uri: keys }));
+  await clock.advance(hour);
+  assert.equal(await said(issuer), "valid");
+  for (const name of names) assert.equal(await said(name), "wrong_issuer", name);
+});
+
 test("law 2: a token of the issuer that the metadata names instead gets 503 from a guard of two issuers, as from a guard of one", async (t) => {
   const { clock, web } = await setUp();
   const named = `${issuer}/`;
