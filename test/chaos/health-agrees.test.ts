@@ -36,7 +36,7 @@ async function compare(t: TestContext, site: Site, faults: readonly Fault[]): Pr
   }
 }
 
-void describe("law 10: health agrees with users", { skip: isMissing("nginx") }, () => {
+void describe("law 10: health agrees with users", { skip: isMissing("nginx"), concurrency: true }, () => {
   void test("law 10: health agrees with users of a service on SQLite", async (t) => {
     const site = await startSite();
     await compare(t, site, [...sqliteFaults(site), ...providerFaults(site)]);

@@ -10,7 +10,7 @@ import { readTabs } from "../support/walkthrough/page.ts";
 const page = join(fileURLToPath(new URL("../..", import.meta.url)), "docs/start/protect-an-api.md");
 const skip = (await isRegistryOnline()) ? false : "the package registry cannot be reached";
 
-describe("a reader who protects an API", { skip }, () => {
+describe("a reader who protects an API", { skip, concurrency: 2 }, () => {
   let npmFolder = "";
   before(async () => {
     npmFolder = createNpmFolder(await packPackages());

@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const hasNginx = spawnSync("nginx", ["-v"]).status === 0 || process.env["CI"] === "true";
 const skip = (await isRegistryOnline()) ? false : "the package registry cannot be reached";
 
-describe("a reader who follows a page to the letter", { skip }, () => {
+describe("a reader who follows a page to the letter", { skip, concurrency: 2 }, () => {
   let npmFolder = "";
   before(async () => {
     npmFolder = createNpmFolder(await packPackages());

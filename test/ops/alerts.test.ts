@@ -34,11 +34,11 @@ const fired = new Set<string>();
 const skip = noPromtool;
 
 /** Checks which alerts fire after some minutes of a recording. */
-function assertFiring(
+async function assertFiring(
   recording: Recording,
   expected: readonly (readonly [minute: number, alerts: readonly string[]])[],
-): void {
-  testRules(
+): Promise<void> {
+  await testRules(
     recording.inputSeries(),
     expected.map(([minute, names]) => ({
       expr: 'count by (alertname) (ALERTS{alertstate="firing"}) > bool 0',
@@ -66,14 +66,14 @@ async function watchGuard(t: TestContext, options: Parameters<Fixture["guard"]>[
 test("no alert fires while everything works", { skip }, async (t) => {
   const { recording, traffic } = await watchGuard(t);
   await recording.run(60, traffic);
-  assertFiring(recording, [[59, []]]);
+  await assertFiring(recording, [[59, []]]);
 });
 
 test("a process that does not answer its scrapes fires HoldfastDown", { skip }, async (t) => {
   const { recording, traffic } = await watchGuard(t);
   await recording.run(10, traffic);
   await recording.run(3, nothing, false);
-  assertFiring(recording, [
+  await assertFiring(recording, [
     [9, []],
     [12, ["HoldfastDown"]],
   ]);
@@ -89,7 +89,7 @@ test(
     await recording.run(10, traffic);
     provider.fault("introspection", { status: 500 });
     await recording.run(40, traffic);
-    assertFiring(recording, [
+    await assertFiring(recording, [
       [9, []],
       [15, ["HoldfastBreakerOpen", "HoldfastDegraded"]],
       [45, ["HoldfastBreakerOpen", "HoldfastDegraded", "HoldfastDegradedNearItsEnd"]],
@@ -104,7 +104,7 @@ test("an authority that fails without a degraded mode burns the budget of 503s",
   await recording.run(10, traffic);
   provider.restore();
   // The answers that were remembered at the beginning of the outage count for five minutes.
-  assertFiring(recording, [
+  await assertFiring(recording, [
     [59, []],
     [69, ["HoldfastBreakerOpen", "HoldfastUnavailableBurnFast"]],
   ]);
@@ -126,7 +126,7 @@ test(
       await guard.validate(odd);
     };
     await recording.run(90, withOdd);
-    assertFiring(recording, [
+    await assertFiring(recording, [
       [29, []],
       [119, ["HoldfastUnavailableBurnFast", "HoldfastUnavailableBurnSlow"]],
     ]);
@@ -138,7 +138,7 @@ test("an authority that refuses the credentials of the guard fires at once", { s
   await recording.run(10, traffic);
   provider.fault("introspection", { status: 401 });
   await recording.run(8, traffic);
-  assertFiring(recording, [
+  await assertFiring(recording, [
     [9, []],
     [17, ["HoldfastAuthorityMisconfigured", "HoldfastBreakerOpen", "HoldfastDegraded"]],
   ]);
@@ -163,7 +163,7 @@ test("fault 26: a key set that cannot be replaced fires before it is too old", {
   await recording.run(10, traffic);
   provider.fault("jwks", { status: 503 });
   await recording.run(40, traffic);
-  assertFiring(recording, [
+  await assertFiring(recording, [
     [20, []],
     [49, ["HoldfastKeysStale", "HoldfastKeysUnreachable"]],
   ]);
@@ -176,7 +176,7 @@ test("fault 28: a key that leaves the set while it serves fires", { skip }, asyn
   await provider.rotate();
   provider.vanish(old);
   await recording.run(25, traffic);
-  assertFiring(recording, [
+  await assertFiring(recording, [
     [4, []],
     [29, ["HoldfastKeyVanished"]],
   ]);
@@ -190,7 +190,7 @@ test("a deploy with a wrong audience fires HoldfastInvalidSpike", { skip }, asyn
     await traffic();
     for (let i = 0; i < 20; i++) await guard.validate(wrong);
   });
-  assertFiring(recording, [
+  await assertFiring(recording, [
     [59, []],
     [89, ["HoldfastInvalidSpike"]],
   ]);
@@ -202,7 +202,7 @@ test("a memory that holds too few tokens fires HoldfastHitRateLow", { skip }, as
     for (let i = 0; i < 20; i++)
       await guard.validate(provider.token({ sub: "ada", jti: `${Math.random()}` }));
   });
-  assertFiring(recording, [[59, ["HoldfastHitRateLow"]]]);
+  await assertFiring(recording, [[59, ["HoldfastHitRateLow"]]]);
 });
 
 test("fault 7: a revocation feed that is cut fires, with the breakers closed", { skip }, async (t) => {
@@ -223,7 +223,7 @@ test("fault 7: a revocation feed that is cut fires, with the breakers closed", {
   await recording.run(5, traffic);
   isCut = true;
   await recording.run(2, traffic);
-  assertFiring(recording, [
+  await assertFiring(recording, [
     [4, []],
     [6.5, ["HoldfastRevocationsStale"]],
   ]);
@@ -238,7 +238,7 @@ test("fault 34: a clock that jumps fires HoldfastClockStepped", { skip }, async 
   await recording.run(5, traffic);
   clock.setWall(clock.now() + 600_000);
   await recording.run(3, traffic);
-  assertFiring(recording, [
+  await assertFiring(recording, [
     [4, []],
     [7, ["HoldfastClockStepped"]],
   ]);
@@ -291,7 +291,7 @@ test("fault 42: a store that fails fires HoldfastStoreFailing within 45 seconds"
   fault.isFailing = true;
   await recording.run(3, traffic);
   // The store may have failed just after the scrape at 4:45.
-  assertFiring(recording, [
+  await assertFiring(recording, [
     [at(4, 45), []],
     [at(5, 15), []],
     [at(5, 30), ["HoldfastStoreFailing"]],
@@ -307,7 +307,7 @@ test("a store that fails for one scrape fires no alert", { skip }, async (t) => 
   fault.isFailing = false;
   await recording.run(2, traffic);
   const moments = Array.from({ length: 20 }, (_, i) => at(5, 5 * i));
-  assertFiring(
+  await assertFiring(
     recording,
     moments.map((moment) => [moment, []] as const),
   );
@@ -326,7 +326,7 @@ test(
     await recording.run(10, traffic);
     slow.isSlow = true;
     await recording.run(20, traffic);
-    assertFiring(recording, [
+    await assertFiring(recording, [
       [9, []],
       [29, ["HoldfastStoreSlow"]],
     ]);
@@ -353,7 +353,7 @@ test(
       const token = stolen.pop();
       if (token !== undefined) await issuer.refresh(token);
     });
-    assertFiring(recording, [
+    await assertFiring(recording, [
       [9, []],
       [22, ["HoldfastRefreshReuse", "HoldfastRefreshReuseFlood"]],
     ]);
@@ -374,7 +374,7 @@ test("fault 13: a record that is not authentic fires HoldfastRecordTampered", { 
   assert.equal(replaced, "replaced");
   await issuer.login({ username: "ann", password: "a long password" }, {});
   await recording.run(3, nothing);
-  assertFiring(recording, [
+  await assertFiring(recording, [
     [4, []],
     [7, ["HoldfastRecordTampered"]],
   ]);
@@ -394,7 +394,7 @@ test("fault 64: a store that went back fires HoldfastStoreRolledBack", { skip },
   await traffic();
   isLost = false;
   await recording.run(3, traffic);
-  assertFiring(recording, [
+  await assertFiring(recording, [
     [4, []],
     [7, ["HoldfastStoreRolledBack"]],
   ]);
@@ -410,7 +410,7 @@ test("fault 61: masses of wrong passwords fire HoldfastLoginAttack", { skip }, a
       await issuer.login({ username: `user-${attempts++}`, password: "wrong" }, { source });
     }
   });
-  assertFiring(recording, [
+  await assertFiring(recording, [
     [9, []],
     [34, ["HoldfastLoginAttack"]],
   ]);
@@ -427,7 +427,7 @@ test("connections near their limit fire HoldfastConnectionsNearLimit", { skip },
   await recording.run(10, nothing);
   for (let i = 0; i < 9; i++) await openConnection(connections, token);
   await recording.run(10, nothing);
-  assertFiring(recording, [
+  await assertFiring(recording, [
     [9, []],
     [19, ["HoldfastConnectionsNearLimit"]],
   ]);
@@ -449,7 +449,7 @@ test(
     };
     await recording.run(10, answer(200));
     await recording.run(12, answer(503));
-    assertFiring(recording, [
+    await assertFiring(recording, [
       [9, []],
       [21, ["HoldfastRequestsFailing"]],
     ]);
@@ -463,8 +463,8 @@ test("a back-up that is three days old fires HoldfastBackupOld", { skip }, async
   const recent = new Recording(clock, [{ metrics: () => backupMetrics(0) }]);
   await recording.run(5, nothing);
   await recent.run(5, nothing);
-  assertFiring(recording, [[4, ["HoldfastBackupOld"]]]);
-  assertFiring(recent, [[4, []]]);
+  await assertFiring(recording, [[4, ["HoldfastBackupOld"]]]);
+  await assertFiring(recent, [[4, []]]);
 });
 
 test("a test above makes every alert fire", { skip }, () => {

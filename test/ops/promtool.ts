@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { SCRAPE_MS } from "./series.ts";
 import { fromRoot, isProgramMissing } from "./support.ts";
 
@@ -18,10 +19,10 @@ export interface ExpressionTest {
 }
 
 /** Runs the alert rules over recorded series, and fails when an expression has other samples. */
-export function testRules(
+export async function testRules(
   inputSeries: readonly { series: string; values: string }[],
   expressions: readonly ExpressionTest[],
-): void {
+): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-alerts-"));
   try {
     const file = join(folder, "alerts.test.yml");
@@ -42,11 +43,11 @@ export function testRules(
     };
     // JSON is YAML.
     writeFileSync(file, JSON.stringify(content));
-    const { status, stdout, stderr } = spawnSync("promtool", ["test", "rules", file], {
-      encoding: "utf8",
-      timeout: 120_000,
-    });
-    assert.equal(status, 0, `${stdout}${stderr}`);
+    // The tests that wait for their alerts beside this one go on meanwhile.
+    await promisify(execFile)("promtool", ["test", "rules", file], { timeout: 120_000 }).catch(
+      (error: Error & { stdout: string; stderr: string }) =>
+        assert.fail(`${error.message}\n${error.stdout}${error.stderr}`),
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
