@@ -61,9 +61,10 @@ async function readUntil(site: FaultSite, wanted: RegExp, deadlineMs: number): P
   }
 }
 
-for (const kind of ["SQLite", "Redis", "two processes"] as const) {
-  void describe(`law 10: the headline of a service on ${kind}`, { skip: isSiteMissing(kind) }, () => {
-    void test(`law 10: one sentence names each fault of ${kind}, and ends with it`, async (t) => {
+void describe("law 10: the headline of a service", { concurrency: true }, () => {
+  for (const kind of ["SQLite", "Redis", "two processes"] as const) {
+    const options = { skip: isSiteMissing(kind) };
+    void test(`law 10: one sentence names each fault of ${kind}, and ends with it`, options, async (t) => {
       const site = await startFaultSite(kind, settings[kind]);
       t.after(site.stop);
       // The store is asked for its time once a minute, so a clock that was wrong differs for a while.
@@ -81,5 +82,5 @@ for (const kind of ["SQLite", "Redis", "two processes"] as const) {
         assert.equal(await readUntil(site, /^Everything works$/, WELL_WITHIN_MS), "Everything works", name);
       }
     });
-  });
-}
+  }
+});

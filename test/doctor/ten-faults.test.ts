@@ -59,26 +59,22 @@ function firstFailure({ checks }: DoctorReport): readonly [check: string, detail
   return [failed?.name ?? "none", detail ?? JSON.stringify(checks)];
 }
 
-for (const kind of ["SQLite", "Redis", "two processes"] satisfies FaultSiteKind[]) {
-  void describe(
-    `the first failure of the doctor names a fault of ${kind}`,
-    { skip: isSiteMissing(kind) },
-    () => {
-      void test(`on ${kind}`, async (t) => {
-        const site = await startFaultSite(kind);
-        t.after(site.stop);
-        for (const name of faultNames(kind)) {
-          await t.test(`the doctor names ${name} first`, async () => {
-            await waitUntil(async () => await isWell(site), `a site that is well before ${name}`, 60_000);
-            await site.during(name, async () => {
-              await waitUntil(async () => !(await isWell(site)), `a health that notices ${name}`, 60_000);
-              const [check, detail] = firstFailure(await doctor(site.deployment.environments.gateway));
-              assert.equal(check, expected[name][0], detail);
-              assert.match(detail, expected[name][1]);
-            });
+void describe("the first failure of the doctor names each fault", { concurrency: true }, () => {
+  for (const kind of ["SQLite", "Redis", "two processes"] satisfies FaultSiteKind[]) {
+    void test(`the doctor beside a site of ${kind}`, { skip: isSiteMissing(kind) }, async (t) => {
+      const site = await startFaultSite(kind);
+      t.after(site.stop);
+      for (const name of faultNames(kind)) {
+        await t.test(`the doctor names ${name} first`, async () => {
+          await waitUntil(async () => await isWell(site), `a site that is well before ${name}`, 60_000);
+          await site.during(name, async () => {
+            await waitUntil(async () => !(await isWell(site)), `a health that notices ${name}`, 60_000);
+            const [check, detail] = firstFailure(await doctor(site.deployment.environments.gateway));
+            assert.equal(check, expected[name][0], detail);
+            assert.match(detail, expected[name][1]);
           });
-        }
-      });
-    },
-  );
-}
+        });
+      }
+    });
+  }
+});
