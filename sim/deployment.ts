@@ -157,7 +157,11 @@ async function startService(
     const { pathname } = new URL(request.url);
     if (pathname === "/passkey") return await beginSession(service, request);
     const bindings = { incoming: { socket: { remoteAddress: "192.0.2.1" } } } as HttpBindings;
-    const answer = recorder.call("served", { service: name, path: pathname });
+    const answer = recorder.call("served", {
+      service: name,
+      path: pathname,
+      ...(pathname === "/auth/refresh" && { presented: recorder.nameOf(await readRefreshToken(request)) }),
+    });
     const fetchApp = async (one: Request) => await app.fetch(one, bindings);
     const isOlder = pathname === "/auth/revocations" && plan.olderServices.includes(name);
     const response = await (isOlder ? answerAsOlderVersion(fetchApp, request) : fetchApp(request));
@@ -172,6 +176,12 @@ async function startService(
     return Response.json((await health.check()).outcomes, { status });
   });
   return service;
+}
+
+/** The refresh token of a request. The service reads the body for itself. */
+async function readRefreshToken(request: Request): Promise<string> {
+  const body = (await request.clone().json()) as { refresh_token?: string };
+  return body.refresh_token ?? "";
 }
 
 /** As `holdfast serve` does, a service refuses to start on another store than the one that its machine used last. */

@@ -88,8 +88,8 @@ function checkGuardsAtEnd({ losses }: Facts, { plan, history }: RunHistory): Vio
     const breaker = (data["breaker"] ?? null) as string | null;
     const violation = (message: string) => ({ check: "recovery", at, process: name, message });
     const isStale =
-      typeof ageMs === "number" && ageMs > (bounds.get(name) ?? 60_000) && !losses.isLogDeleted(at);
-    const isCutOff = breaker !== null && breaker !== "closed" && !losses.isLogDeleted(at);
+      typeof ageMs === "number" && ageMs > (bounds.get(name) ?? 60_000) && !isWithoutSnapshots(losses, at);
+    const isCutOff = breaker !== null && breaker !== "closed" && !losses.isDeleted("{store}", at);
     return [
       ...(isStale
         ? [violation(`the revocation view of ${name} is ${Math.round(ageMs)} ms old at the end`)]
@@ -116,20 +116,22 @@ function isExcused(recorded: RecordedOperation, facts: Facts): boolean {
 }
 
 /** Whether an operation is about a session or a user that the store has lost. Both are unavailable then (fault 64). */
-function isOfLost({ call, began }: RecordedOperation, facts: Facts): boolean {
-  const { losses, operations, tokens } = facts;
+function isOfLost({ operation, call, ended }: RecordedOperation, facts: Facts): boolean {
+  const { losses, tokens } = facts;
   if (losses.isEmpty) return false;
-  // A log that was deleted stays unavailable until an operator restores it.
-  if (losses.isLogDeleted(began)) return true;
+  if (losses.isDeleted("{store}", ended)) return true;
+  if (needsView.has(operation) && isWithoutSnapshots(losses, ended)) return true;
   const token = tokens.get(call["token"] as string);
-  if (facts.isLostSession((call["session"] ?? token?.session) as string)) return true;
-  const user = call["user"] ?? token?.user;
-  return operations.some(
-    (added) =>
-      added.operation === "add user" &&
-      added.call["user"] === user &&
-      losses.find(added, ["{users}"]) !== null,
-  );
+  const session = (call["session"] ?? token?.session) as string;
+  return facts.isLostSession(session, ended) || facts.isLostUser(call["user"] ?? token?.user, ended);
+}
+
+/** The operations in which a guard decides. Without a snapshot of the log they may fail, and nothing else may. */
+const needsView: ReadonlySet<string> = new Set(["verdict", "close", "verify", "renew"]);
+
+/** Whether a guard that needs a snapshot of the log gets none until an operator restores a backup. */
+function isWithoutSnapshots(losses: Facts["losses"], at: number): boolean {
+  return losses.isDeleted("{store}", at) || losses.isDeleted("{store}:in-force", at);
 }
 
 function isFailure({ operation, answer }: RecordedOperation): boolean {

@@ -1,3 +1,4 @@
+import { faultsOf, faultTimes, type ClockStep, type FaultTime } from "./fault-times.ts";
 import { Losses } from "./losses.ts";
 import { operationsOf, type RecordedOperation, type RunHistory } from "./run-history.ts";
 
@@ -20,24 +21,6 @@ export interface End {
   readonly by: string;
 }
 
-/** A step of the wall clock of a process, and the time at which it was taken back. */
-export interface ClockStep {
-  readonly process: string;
-  readonly ms: number;
-  readonly began: number;
-  readonly ended: number;
-}
-
-/** A fault, and the time for which it held. */
-export interface FaultTime {
-  readonly fault: string;
-  /** `null` when it hit no process. */
-  readonly process: string | null;
-  readonly began: number;
-  readonly ended: number;
-  readonly data: Readonly<Record<string, unknown>>;
-}
-
 /** A guard knows the clock of a service from a response that is at most this old, while its key set can be fetched. */
 const READ_BEFORE_MS = 300_000;
 
@@ -52,7 +35,7 @@ export class Facts {
   /** The times for which processes stood still. The `ms` of each is its length. */
   readonly stops: readonly ClockStep[];
   readonly losses: Losses;
-  readonly #faults: readonly FaultTime[];
+  readonly faults: readonly FaultTime[];
   readonly #services: readonly string[];
   readonly #guardsOfSockets: ReadonlyMap<unknown, unknown>;
   /** Whether a request may arrive twice. The second change of a password ends the session of the first one. */
@@ -63,6 +46,8 @@ export class Facts {
   readonly #decisions = new Map<string, number[]>();
   /** Session → when the answer to its login came. */
   readonly #logins = new Map<string, RecordedOperation>();
+  /** Presented refresh token → the first refresh with it. */
+  readonly #refreshes = new Map<unknown, RecordedOperation>();
 
   constructor({ history, plan }: Pick<RunHistory, "history" | "plan">) {
     this.operations = operationsOf(history);
@@ -89,6 +74,8 @@ export class Facts {
         const place = `${String(call["guard"])} ${String(call["life"])}`;
         add(this.#decisions, place, ended);
       }
+      if (operation.operation === "refresh" && !this.#refreshes.has(call["presented"]))
+        this.#refreshes.set(call["presented"], operation);
       if (logins.has(operation.operation) && answer?.["status"] === 200) {
         this.#logins.set(answer["session"] as string, operation);
       }
@@ -98,13 +85,13 @@ export class Facts {
     this.clockSteps = faultsOf(history, "clock step", "ms");
     this.suspends = faultsOf(history, "suspend", "durationMs");
     this.stops = [...faultsOf(history, "freeze", "durationMs"), ...this.suspends];
-    this.#faults = faultTimes(history);
-    this.losses = new Losses({ history, plan }, this.#faults);
+    this.faults = faultTimes(history);
+    this.losses = new Losses({ history, plan }, this.faults);
     this.#services = plan.services;
     const ofSockets = history.filter(({ data }) => "socket" in data && "guard" in data);
     this.#guardsOfSockets = new Map(ofSockets.map(({ data }) => [data["socket"], data["guard"]]));
     this.hasDuplicates =
-      plan.network.duplicate > 0 || this.#faults.some(({ fault }) => fault === "lossy network");
+      plan.network.duplicate > 0 || this.faults.some(({ fault }) => fault === "lossy network");
     this.forged = new Set(
       history.filter(({ kind }) => kind === "forged").map(({ data }) => data["token"] as string),
     );
@@ -202,12 +189,7 @@ export class Facts {
 
   /** The faults that held at a time, or ended at most `ms` before it. */
   faultsBefore(at: number, ms: number): readonly FaultTime[] {
-    return this.#faults.filter(({ began, ended }) => began <= at && at < ended + ms);
-  }
-
-  /** Whether a fault of something else than a client began between two times. */
-  hasFaultBegun(from: number, to: number): boolean {
-    return this.#faults.some(({ fault, began }) => !fault.startsWith("client") && from < began && began < to);
+    return this.faults.filter(({ began, ended }) => began <= at && at < ended + ms);
   }
 
   /** The guard that serves a connection. `undefined` when no server has recorded anything about it. */
@@ -215,14 +197,30 @@ export class Facts {
     return this.#guardsOfSockets.get(socket);
   }
 
+  /** The first refresh with a token, which tells its session and its user. */
+  refreshWith(presented: unknown): RecordedOperation | undefined {
+    return this.#refreshes.get(presented);
+  }
+
   loginOf(session: string): RecordedOperation | undefined {
     return this.#logins.get(session);
   }
 
-  /** Whether the store has lost the login of a session, which is unavailable then (fault 64). */
-  isLostSession(session: string): boolean {
+  /** Whether the store had lost the login of a session at a time. The session is unavailable then (fault 64). */
+  isLostSession(session: string, at: number): boolean {
     const login = this.#logins.get(session);
-    return login !== undefined && this.losses.findOfSession(login, session) !== null;
+    return login !== undefined && this.losses.findOfSession(login, session, at) !== null;
+  }
+
+  /** Whether the store had lost a user at a time, who is unavailable then (fault 64). */
+  isLostUser(user: unknown, at: number): boolean {
+    if (this.losses.isEmpty) return false;
+    return this.operations.some(
+      (added) =>
+        added.operation === "add user" &&
+        added.call["user"] === user &&
+        this.losses.find(added, ["{users}"], at) !== null,
+    );
   }
 
   #addEnd(recorded: RecordedOperation): void {
@@ -256,32 +254,6 @@ const endsOfUser: ReadonlySet<string> = new Set([
   "set password",
   "disable user",
 ]);
-
-function faultTimes(history: RunHistory["history"]): FaultTime[] {
-  const ends = new Map(
-    history.filter(({ kind }) => kind === "fault ended").map(({ at, data }) => [data["number"], at]),
-  );
-  return history
-    .filter(({ kind }) => kind === "fault")
-    .map(({ at, data }) => ({
-      fault: data["fault"] as string,
-      process: data["target"] as string | null,
-      began: at,
-      ended: ends.get(data["number"]) ?? Infinity,
-      data,
-    }));
-}
-
-function faultsOf(history: RunHistory["history"], fault: string, member: string): ClockStep[] {
-  return faultTimes(history)
-    .filter((time) => time.fault === fault)
-    .map(({ process, began, ended, data }) => ({
-      process: process as string,
-      ms: data[member] as number,
-      began,
-      ended,
-    }));
-}
 
 function add<Value>(map: Map<string, Value[]>, key: string, value: Value): void {
   const values = map.get(key) ?? [];

@@ -1,5 +1,6 @@
+import { hasFaultBegun } from "./concerned-faults.ts";
 import type { Facts } from "./facts.ts";
-import type { RecordedOperation } from "./run-history.ts";
+import type { RecordedOperation, RunHistory } from "./run-history.ts";
 import type { Violation } from "./violation.ts";
 
 const check = "health agrees";
@@ -10,9 +11,13 @@ const MIN_ANSWERS = 2;
 
 /** What users ask for, and the operation that shows what they get from one service. */
 const outcomes: Readonly<Record<string, (operation: RecordedOperation, facts: Facts) => boolean>> = {
-  // Refreshes of a session that the store has lost fail, and others succeed.
-  refresh: ({ operation, call }, { losses }) =>
-    operation === "served" && call["path"] === "/auth/refresh" && losses.isEmpty,
+  // Refreshes of a session or a user that the store has lost fail, and others succeed.
+  refresh: ({ operation, call, ended }, facts) => {
+    if (operation !== "served" || call["path"] !== "/auth/refresh") return false;
+    const presented = facts.refreshWith(call["presented"]);
+    const { session, user } = presented?.call ?? {};
+    return !facts.isLostSession(session as string, ended) && !facts.isLostUser(user, ended);
+  },
   ownTokens: ({ operation, answer }) =>
     // A verdict on a new key, or under a doubtful clock, is about one token.
     operation === "verdict" && answer?.["cause"] !== "key_pending" && answer?.["cause"] !== "clock_uncertain",
@@ -21,7 +26,7 @@ const outcomes: Readonly<Record<string, (operation: RecordedOperation, facts: Fa
 const failures: ReadonlySet<unknown> = new Set([503, "unavailable"]);
 
 /** What users got from a service just before its health was asked for, and its health, are the same thing (law 10). */
-export function checkHealth(facts: Facts): Violation[] {
+export function checkHealth(facts: Facts, { plan }: Pick<RunHistory, "plan">): Violation[] {
   const { operations, stops } = facts;
   const answered = operations.filter(({ answer }) => answer !== null);
   const probes = answered.filter(({ operation }) => operation === "health");
@@ -38,7 +43,7 @@ export function checkHealth(facts: Facts): Violation[] {
     const compared = Object.entries(outcomes).flatMap(([name, matches]): Violation[] => {
       const answers = recent.filter((one) => one.ended < probe.began && matches(one, facts));
       // Health tells of a fault before the first user meets it.
-      const isOutdated = facts.hasFaultBegun(probe.began - LATE_MS, probe.ended);
+      const isOutdated = hasFaultBegun(facts, service, plan, [probe.began - LATE_MS, probe.ended]);
       const message = compare(name, probe, answers, isOutdated);
       return message === null ? [] : [violation(message)];
     });

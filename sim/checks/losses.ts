@@ -66,13 +66,22 @@ export class Losses {
     return this.#losses.findLast(({ since, changes }) => since <= until && changes.some(isConcerned)) ?? null;
   }
 
-  /** Whether a key of the log was deleted before. The store then answers no reader, or only those that follow it. */
-  isLogDeleted(at: number): boolean {
+  /**
+   * Whether a key of the store itself was deleted before a time, which only an operator can repair (docs/run/redis.md).
+   * Without `{store}` nothing is available. Without `{store}:in-force` the log has no snapshot for a reader that cannot
+   * follow it. The rest of the log is its newest entries, in place of which readers take a snapshot.
+   */
+  isDeleted(name: "{store}" | "{store}:in-force", at: number): boolean {
     return this.#losses.some(
       ({ since, changes }) =>
         since <= at &&
-        changes.some(({ keys, isWhole }) => isWhole && keys?.some((key) => /\{store\}/.test(key))),
+        changes.some(({ keys, isWhole }) => isWhole && keys?.some((key) => key.endsWith(name))),
     );
+  }
+
+  /** Whether the database went back between two times. */
+  hasBegun(from: number, to: number): boolean {
+    return this.#losses.some(({ since }) => from < since && since < to);
   }
 
   /** The same for what an operation wrote to a session. */

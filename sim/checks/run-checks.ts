@@ -28,7 +28,7 @@ export function runChecks(run: RunHistory): Violation[] {
     ...checkThefts(facts, run),
     ...checkVerdicts(facts, run),
     ...checkGateway(facts, run),
-    ...checkHealth(facts),
+    ...checkHealth(facts, run),
     ...checkPasswords(facts),
     ...checkSockets(facts, run),
     ...checkStatuses(facts),

@@ -1,4 +1,6 @@
-import type { Facts, FaultTime } from "./facts.ts";
+import { concerns } from "./concerned-faults.ts";
+import type { Facts } from "./facts.ts";
+import type { FaultTime } from "./fault-times.ts";
 import type { RunHistory } from "./run-history.ts";
 import { socketsOf, type SocketRecord, type SocketToken } from "./socket-history.ts";
 import { checkSocketLimits } from "./socket-limits.ts";
@@ -93,7 +95,7 @@ const spared: SocketCheck = ({ guard, close, tokens }, facts, { plan }) => {
   const faults = facts.faultsBefore(close.began, RECOVERY_MS);
   // The guard has stood still, so its view was too old a moment ago, or it is not sure of the time.
   if (faults.some(({ fault, process }) => process === guard && stopping.has(fault))) return null;
-  const others = faults.filter(({ fault }) => !fault.startsWith("client"));
+  const others = faults.filter((fault) => concerns(fault, guard, plan));
   const since = close.began - plan.sockets.unconfirmedMs + MARGIN_MS;
   return heldThroughout(others, since, close.began)
     ? null

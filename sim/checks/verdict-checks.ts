@@ -1,5 +1,6 @@
 import { TOLERANCE_MS } from "../plan.ts";
-import type { ClockStep, Facts, IssuedToken } from "./facts.ts";
+import type { ClockStep } from "./fault-times.ts";
+import type { Facts, IssuedToken } from "./facts.ts";
 import { mayRefuseLiveSession } from "./live-session-refusals.ts";
 import type { RecordedOperation, RunHistory } from "./run-history.ts";
 import type { Violation } from "./violation.ts";

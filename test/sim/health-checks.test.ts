@@ -19,8 +19,27 @@ class WrittenHealth {
     return this;
   }
 
-  refresh(at: number, status: number): this {
-    return this.#call(at, "served", { service: "service-1", path: "/auth/refresh" }, { status });
+  refresh(at: number, status: number, presented = "r1"): this {
+    const call = { service: "service-1", path: "/auth/refresh", presented };
+    return this.#call(at, "served", call, { status });
+  }
+
+  /** A user of this name logs in and presents the refresh token r1. */
+  session(user: string): this {
+    const tokens = { session: "s", refresh: "r1", access: "a1", expiresAt: 300_000 };
+    return this.#call(0, "login", { user }, { status: 200, ...tokens }).#call(
+      100,
+      "refresh",
+      { user, session: "s", by: "owner", presented: "r1" },
+      { status: 503 },
+    );
+  }
+
+  /** The store loses what it wrote under a key at the time of the login. */
+  loss(since: number, key: string): this {
+    const data = { since, isRemembered: false, changes: [{ at: 5, keys: [key] }] };
+    this.#history.push({ at: since, process: null, kind: "writes lost", data });
+    return this;
   }
 
   verdict(at: number, status: string, cause?: string): this {
@@ -47,9 +66,11 @@ class WrittenHealth {
   }
 
   stall(at: number): this {
-    const data = { number: at, fault: "store stalls", target: null, durationMs: 10_000 };
-    this.#history.push({ at, process: null, kind: "fault", data });
-    return this;
+    return this.#fault(at, 10_000, "store stalls", null);
+  }
+
+  isolate(at: number, process: string): this {
+    return this.#fault(at, 10_000, "isolation", process);
   }
 
   /** The names of the checks that fail, each once. */
@@ -96,6 +117,23 @@ test("health may tell of a fault that began after the last answer, and not of an
   assert.deepEqual(working().stall(2_500).health(3_000, 200, told).failures(), []);
   const before = new WrittenHealth().stall(500).verdict(11_000, "valid").verdict(12_000, "valid");
   assert.deepEqual(before.health(13_000, 200, told).failures(), ["health agrees"]);
+});
+
+test("a fault of another part explains no wrong health", () => {
+  const told = { ownTokens: "unavailable" };
+  const isolated = (process: string) => working().isolate(2_500, process).health(3_000, 200, told);
+  assert.deepEqual(isolated("service-1").failures(), []);
+  assert.deepEqual(isolated("service-2").failures(), ["health agrees"]);
+  assert.deepEqual(isolated("guard-1").failures(), ["health agrees"]);
+});
+
+test("a loss explains failed refreshes only of the sessions and users that it concerns, and not before it", () => {
+  const well = { refresh: "ok" };
+  const lost = (since: number, key: string) =>
+    failing().session("ann").loss(since, key).health(3_000, 200, well);
+  assert.deepEqual(lost(500, "holdfast:{session:s}").failures(), []);
+  assert.deepEqual(lost(500, "holdfast:{session:other}").failures(), ["health agrees"]);
+  assert.deepEqual(lost(2_700, "holdfast:{session:s}").failures(), ["health agrees"]);
 });
 
 test("the check notices that a service calls refreshes well while its store is down", () => {

@@ -164,7 +164,30 @@ test("a deleted session is unavailable, and a deleted log revives no token", () 
   assert.deepEqual(refresh(written().eviction(2_000, "{session:t}"), 503).failures(), ["recovery"]);
   const known = written().logout(1_000).eviction(2_000, "{store}:in-force").verdict(17_000, "valid");
   assert.deepEqual(known.failures(), ["revoked is refused"]);
-  assert.deepEqual(refresh(written().eviction(2_000, "{store}:in-force"), 503).failures(), []);
+});
+
+test("a deleted key of the log excuses only what needs it, and not before it was deleted", () => {
+  const at = plan.faultyMs + 150_000;
+  const refresh = (key: string, deletedAt = 2_000) =>
+    written()
+      .eviction(deletedAt, key)
+      .call(at, "refresh", { by: "owner", presented: "r1" }, { status: 503 })
+      .failures();
+  assert.deepEqual(refresh("{store}"), []);
+  assert.deepEqual(refresh("{store}", at + 1_000), ["recovery"]);
+  assert.deepEqual(refresh("{store}:in-force"), ["recovery"]);
+  assert.deepEqual(refresh("{store}:log"), ["recovery"]);
+  const verdict = (key: string) => written().eviction(2_000, key).verdict(at, "unavailable").failures();
+  assert.deepEqual(verdict("{store}"), []);
+  assert.deepEqual(verdict("{store}:in-force"), []);
+  // A reader takes a snapshot in place of the newest entries.
+  assert.deepEqual(verdict("{store}:log"), ["recovery"]);
+});
+
+test("a loss excuses no failure before it", () => {
+  const at = plan.faultyMs + 150_000;
+  const refused = written().call(at, "refresh", { by: "owner", presented: "r1" }, { status: 503 });
+  assert.deepEqual(refused.loss(at + 1_000, [5], ofSession).failures(), ["recovery"]);
 });
 
 test("the end of a user reaches no session whose place in the list of the user was deleted", () => {

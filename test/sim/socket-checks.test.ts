@@ -8,7 +8,12 @@ const drawn = drawPlan(1, 10);
 const plan = {
   ...drawn,
   guards: [
-    { ...(drawn.guards[0] as (typeof drawn.guards)[number]), name: "guard", degraded: "deny" as const },
+    {
+      ...(drawn.guards[0] as (typeof drawn.guards)[number]),
+      name: "guard",
+      degraded: "deny" as const,
+      hasAuthority: true,
+    },
   ],
   lifetimes: { ...drawn.lifetimes, accessTokenTtlMs: 300_000 },
   network: { drop: 0, duplicate: 0, slow: 0 },
@@ -196,6 +201,11 @@ const wrong: readonly [check: string, what: string, written: WrittenConnections]
       .fault(2_000, 3_000, "isolation", "service-1")
       .fault(90_000, 120_000, "authority fails", null)
       .close(100_000, "unavailable", "try_later"),
+  ],
+  [
+    "an outage spares connections",
+    "only another guard had a fault",
+    connected().fault(2_000, 120_000, "isolation", "guard-2").close(100_000, "unavailable", "try_later"),
   ],
   [
     "a connection keeps its user",
