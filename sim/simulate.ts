@@ -2,9 +2,10 @@ import { memoryStore } from "../src/stores/memory.ts";
 import { seededEntropy } from "../src/testing/entropy.ts";
 import { seededRandom } from "../src/testing/random.ts";
 import { World, type HistoryEntry } from "../src/testing/simulation/index.ts";
+import { recordAnnouncements } from "./announcements.ts";
 import { lowerPasswordCost } from "./cheap-passwords.ts";
 import { installBrowserPlatform } from "./clients/browser-platform.ts";
-import { createPasswordBook } from "./clients/person.ts";
+import { createPasswordBook } from "./clients/set-password.ts";
 import { startClients } from "./clients/start-clients.ts";
 import type { ClientParts } from "./clients/session.ts";
 import { runChecks, type Violation } from "./checks/run-checks.ts";
@@ -77,7 +78,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     plan.faults.filter(({ number }) => !without.has(number)),
     { world, deployment, database, clients },
   );
-  const restores = [installBrowserPlatform(world), lowerPasswordCost(world)];
+  const restores = [installBrowserPlatform(world), lowerPasswordCost(world), recordAnnouncements(world)];
   try {
     await world.run(plan.faultyMs);
     world.record("quiet", {});

@@ -11,7 +11,9 @@ interface Disturbance {
 }
 
 /** A loss, and the time from which the processes have written again what they remember. */
-interface KnownLoss extends StoreLoss {
+export interface KnownLoss extends StoreLoss {
+  /** When the last server that had the changes gave them up. */
+  readonly reportedAt: number;
   /** `Infinity` when no process remembers. */
   readonly restoredAt: number;
 }
@@ -37,10 +39,18 @@ export class Losses {
     );
     this.#losses = history
       .filter(({ kind }) => kind === "writes lost")
-      .map(({ data }) => {
+      .map(({ at, data }) => {
         const loss = data as unknown as StoreLoss;
-        return { ...loss, restoredAt: loss.isRemembered ? findRestored(loss, ofServices) : Infinity };
+        return {
+          ...loss,
+          reportedAt: at,
+          restoredAt: loss.isRemembered ? findRestored(loss, ofServices) : Infinity,
+        };
       });
+  }
+
+  get all(): readonly KnownLoss[] {
+    return this.#losses;
   }
 
   get isEmpty(): boolean {

@@ -1,3 +1,4 @@
+import { checkAnnouncements } from "./announcement-checks.ts";
 import { checkRecovery, checkStatuses, checkUncaught } from "./answer-checks.ts";
 import { Facts } from "./facts.ts";
 import { checkGateway } from "./gateway-checks.ts";
@@ -30,6 +31,7 @@ export function runChecks(run: RunHistory): Violation[] {
     ...checkGateway(facts, run),
     ...checkHealth(facts, run),
     ...checkPasswords(facts),
+    ...checkAnnouncements(facts, run),
     ...checkSockets(facts, run),
     ...checkStatuses(facts),
     ...checkRecovery(facts, run),

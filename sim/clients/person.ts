@@ -1,7 +1,9 @@
 import type { ProcessContext } from "../../src/testing/simulation/index.ts";
 import { API_URL, AUTH_URL } from "../addresses.ts";
 import { callApi, post } from "../http.ts";
+import type { ActionParts } from "./service-actions.ts";
 import { ClientSession, parseTokens, remember, type ClientParts, type StoredTokens } from "./session.ts";
+import { setPassword, type PasswordBook } from "./set-password.ts";
 
 /** A person's pause between two actions, compared with that of another client. A password takes real time to check. */
 const PAUSES = 1;
@@ -9,27 +11,17 @@ const PAUSES = 1;
 const RACE_MS = 200;
 const DEVICES = 2;
 
-/** Where the passwords of the simulated people are written down, for them and for administrators. */
-export interface PasswordBook {
-  /** User → the passwords that may be in force, the latest first. */
-  readonly passwords: Map<string, string[]>;
-  /** Returns a password that nobody has had. */
-  readonly create: () => string;
-}
-
-export function createPasswordBook(): PasswordBook {
-  let count = 0;
-  return { passwords: new Map(), create: () => `password ${++count}` };
-}
+/** What a person shares with others. */
+type PersonParts = ClientParts & ActionParts & { readonly book: PasswordBook };
 
 /** A user of the store with two devices. Both know the password, and sometimes change it at the same time. */
 export class Person {
   readonly #context: ProcessContext;
-  readonly #parts: ClientParts & { readonly book: PasswordBook };
+  readonly #parts: PersonParts;
   readonly #user: string;
   readonly #devices: readonly ClientSession[];
 
-  constructor(context: ProcessContext, parts: ClientParts & { readonly book: PasswordBook }, user: string) {
+  constructor(context: ProcessContext, parts: PersonParts, user: string) {
     this.#context = context;
     this.#parts = parts;
     this.#user = user;
@@ -78,19 +70,25 @@ export class Person {
     });
   }
 
-  /** Changes the password on one device. At the same time, the other one may change it too or log in with the old one. */
+  /**
+   * Changes the password on one device. At the same time, the other one may change it too or log in with the old one, or an
+   * administrator sets it.
+   */
   async #changePassword(): Promise<void> {
     const { random, sleep } = this.#context;
     const { book } = this.#parts;
     const [first, second] = this.#devices as [ClientSession, ClientSession];
     const [from = ""] = this.#known;
     const [to, next] = [book.create(), book.create()];
-    const changes = [this.#change(first, from, to)];
+    const changes: Promise<unknown>[] = [this.#change(first, from, to)];
     const choice = random();
     await sleep(RACE_MS * random());
     if (choice < 0.5) changes.push(this.#change(second, choice < 0.25 ? to : from, next));
     else if (choice < 0.75) changes.push(this.#logIn(second, from));
+    else changes.push(setPassword(this.#context, this.#parts, this.#user));
     await Promise.all(changes);
+    // The session of a change that another one has overtaken must be over.
+    if (first.held !== null) await first.refresh(first.held);
   }
 
   async #change(device: ClientSession, from: string, to: string): Promise<void> {

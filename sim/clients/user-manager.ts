@@ -1,6 +1,6 @@
 import type { ProcessContext } from "../../src/testing/simulation/index.ts";
-import type { PasswordBook } from "./person.ts";
 import { act, pickService, type ActionParts } from "./service-actions.ts";
+import { setPassword, type PasswordBook } from "./set-password.ts";
 import type { ClientParts } from "./session.ts";
 
 const PAUSES = 20;
@@ -27,24 +27,8 @@ export async function runUserManager(
   for (;;) {
     await sleep(PAUSES * plan.pauseMs * 2 * random());
     const username = users[Math.floor(random() * users.length)] as string;
-    if (random() < 0.5) await setPassword(username);
+    if (random() < 0.5) await setPassword(context, parts, username);
     else await disableFor(username, plan.pauseMs * 4 * random());
-  }
-
-  async function setPassword(username: string): Promise<void> {
-    const service = pickService(parts, random);
-    if (service === undefined) return;
-    const to = book.create();
-    book.passwords.set(username, [to, ...(book.passwords.get(username) ?? [])]);
-    const data = { user: username, to };
-    const isSet = await act(
-      parts,
-      context,
-      "set password",
-      data,
-      async () => await service.issuer.users.setPassword(username, to),
-    );
-    if (isSet) book.passwords.set(username, [to]);
   }
 
   /** Disables a user, and repeats the end until it is confirmed. */

@@ -1,0 +1,16 @@
+import type { Announcement } from "../announcements.ts";
+import type { RunHistory } from "./run-history.ts";
+
+/** What a process announced, and when. */
+export interface Announced {
+  readonly at: number;
+  readonly process: string | null;
+  readonly event: Announcement;
+}
+
+/** The announcements of a run, in the order of their times. */
+export function announcementsOf({ history }: RunHistory): Announced[] {
+  return history
+    .filter(({ kind }) => kind === "announced")
+    .map(({ at, process, data }) => ({ at, process, event: data["event"] as Announcement }));
+}
