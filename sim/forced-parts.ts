@@ -8,6 +8,10 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 /** The strength of a stall that lets a command take up to a third of a second longer. */
 const SLOW_STORE = 0.03;
+/** The strengths of steps by an hour back, a minute ahead and a minute back. */
+const SET_BACK = [1 / 6, 4 / 6] as const;
+/** The strengths of losses in which a server deletes keys. */
+const EVICTS = [0, 0.49] as const;
 
 /** Parts and faults that a run can be made to have, whatever its seed draws. */
 export const forcedParts = [
@@ -20,6 +24,9 @@ export const forcedParts = [
   "older services",
   "key rotations",
   "clock steps",
+  "clocks set back",
+  "losses",
+  "evictions",
 ] as const;
 
 export type ForcedPart = (typeof forcedParts)[number];
@@ -49,7 +56,7 @@ const force: Readonly<Record<ForcedPart, Force>> = {
       network: { drop: 0, duplicate: 0, slow: plan.network.slow },
       faults: plan.faults.filter(({ kind }) => kind !== "lossy network"),
     };
-    return withFaults(busy, "store stalls", 15 * SECOND, SLOW_STORE);
+    return withFaults(busy, "store stalls", 15 * SECOND, { strengths: [0, SLOW_STORE] });
   },
   /** A guard with a small bound that cannot reach the services, while sessions end and clients keep old tokens. */
   "cut off": (plan) => {
@@ -88,7 +95,38 @@ const force: Readonly<Record<ForcedPart, Force>> = {
     const busy = { ...plan, clients, lifetimes, olderServices: [], pauseMs: 5 * SECOND };
     return withFaults(busy, "clock step", 2 * MINUTE);
   },
+  /** Clocks of guards that are set back, and not those of the services. Tokens expire in the time that is shown twice. */
+  "clocks set back": (plan) => {
+    const guards = withGuards(plan, 2);
+    const clients = { ...plan.clients, keepers: 4 };
+    const lifetimes = { ...plan.lifetimes, accessTokenTtlMs: 30 * SECOND };
+    const faults = plan.faults.filter(({ kind }) => kind !== "clock step");
+    const busy = { ...plan, guards, clients, lifetimes, faults, olderServices: [], pauseMs: 5 * SECOND };
+    return withFaults(busy, "clock step", MINUTE, { strengths: SET_BACK, services: [] });
+  },
+  /** A store that loses acknowledged writes, most of all those of refreshes and of ends of sessions. */
+  losses: (plan) => withFaults(losingPlan(plan), "store loses writes", MINUTE),
+  /** A server that deletes keys, and guards that have to load the log again. */
+  evictions: (plan) => {
+    const guards = withGuards(plan, 1).map((guard) => ({ ...guard, hasSnapshots: false }));
+    const losing = losingPlan({ ...plan, guards });
+    const evicting = withFaults(losing, "store loses writes", 90 * SECOND, { strengths: EVICTS });
+    return withFaults(evicting, "crash", MINUTE, { services: [] });
+  },
 };
+
+/** Busy clients of a store that may lose acknowledged writes, on a network that repeats no request. */
+function losingPlan(plan: Plan): Plan {
+  return {
+    ...plan,
+    pauseMs: 2 * SECOND,
+    replication: { replicas: 1, confirmations: 0 },
+    clients: { ...plan.clients, keepers: 2, administrators: 2 },
+    lifetimes: { ...plan.lifetimes, accessTokenTtlMs: 5 * MINUTE },
+    network: { ...plan.network, duplicate: 0 },
+    faults: plan.faults.filter(({ kind }) => kind !== "lossy network"),
+  };
+}
 
 /** Changes a plan so that its run has these parts. */
 export function forceParts(plan: Plan, parts: readonly ForcedPart[]): Plan {
@@ -107,12 +145,27 @@ function withGuards(plan: Plan, count: number): readonly PlannedGuard[] {
   return [...plan.guards, ...added];
 }
 
-/** Adds faults of a kind. Their strength is up to `strongest`. */
-function withFaults(plan: Plan, kind: FaultKind, meanPauseMs: number, strongest = 1): Plan {
-  const { faultyMs, services, lifetimes } = plan;
+interface AddedFaults {
+  /** Their weakest and their greatest strength. */
+  readonly strengths?: readonly [weakest: number, strongest: number];
+  /** The services that they can hit. Default all. */
+  readonly services?: readonly string[];
+}
+
+/** Adds faults of a kind. */
+function withFaults(
+  plan: Plan,
+  kind: FaultKind,
+  meanPauseMs: number,
+  { strengths: [weakest, strongest] = [0, 1], services = plan.services }: AddedFaults = {},
+): Plan {
+  const { faultyMs, lifetimes } = plan;
   const guards = plan.guards.map(({ name }) => name);
   const targets = { faultyMs, services, guards, conflictMs: lifetimes.conflictMs };
   const added = drawFaults(createDraw(plan, kind), [kind], targets, meanPauseMs);
-  const scaled = added.map((fault) => ({ ...fault, strength: fault.strength * strongest }));
+  const scaled = added.map((fault) => ({
+    ...fault,
+    strength: weakest + fault.strength * (strongest - weakest),
+  }));
   return { ...plan, faults: addFaults(plan.faults, scaled) };
 }

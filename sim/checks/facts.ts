@@ -127,7 +127,8 @@ export class Facts {
           !endsOfUser.has(by) ||
           began > answered ||
           // The session is of a login with the password that was replaced, even if both went on at the same time.
-          (by === "change password" && operation.call["from"] === password),
+          (by === "change password" && operation.call["from"] === password) ||
+          (by === "set password" && this.#isAfter(operation, login)),
       )
       .filter(({ by, operation }) => by !== "refresh" || !this.#mayBeOfLostBranch(operation, session));
     const keys = toldBy === "log" ? ["{store}"] : [`{session:${session}}`, "{subject:", "{users}"];
@@ -141,6 +142,19 @@ export class Facts {
       return loss === null ? ended : loss.restoredAt;
     });
     return Math.min(Infinity, ...times);
+  }
+
+  /**
+   * Whether an administrator set a password certainly after the change of a password that began a session. Otherwise the
+   * change would have found another password than that which it replaced.
+   */
+  #isAfter({ call }: RecordedOperation, login: RecordedOperation | undefined): boolean {
+    return (
+      login?.operation === "change password" &&
+      call["to"] !== login.call["from"] &&
+      !this.hasDuplicates &&
+      this.losses.isEmpty
+    );
   }
 
   /**

@@ -43,7 +43,9 @@ export function checkHealth(facts: Facts, { plan }: Pick<RunHistory, "plan">): V
     const compared = Object.entries(outcomes).flatMap(([name, matches]): Violation[] => {
       const answers = recent.filter((one) => one.ended < probe.began && matches(one, facts));
       // Health tells of a fault before the first user meets it.
-      const isOutdated = hasFaultBegun(facts, service, plan, [probe.began - LATE_MS, probe.ended]);
+      const isOutdated =
+        hasFaultBegun(facts, service, plan, [probe.began - LATE_MS, probe.ended]) ||
+        (name === "refresh" && isStorePartlyDown(probe, facts));
       const message = compare(name, probe, answers, isOutdated);
       return message === null ? [] : [violation(message)];
     });
@@ -66,6 +68,19 @@ function operationsBetween(
   let end = low;
   while ((sorted[end]?.began ?? Infinity) < until) end++;
   return sorted.slice(low, end);
+}
+
+/** The faults of the store under which some commands succeed. */
+const partialFaults: ReadonlySet<string> = new Set([
+  "store refuses",
+  "store loses answers",
+  "store hangs",
+  "store loses writes",
+]);
+
+/** Whether some refreshes may succeed although a write of the health check fails, because each command has its own luck. */
+function isStorePartlyDown({ ended }: RecordedOperation, facts: Facts): boolean {
+  return facts.faultsBefore(ended, LATE_MS).some(({ fault }) => partialFaults.has(fault));
 }
 
 const WELL_WITHOUT_STORE = "a service called refreshes well although its store was down";

@@ -19,8 +19,9 @@ export function mayRefuseLiveSession(
 }
 
 /**
- * An authority whose clock was ahead calls a token inactive that has expired by that clock. The guard remembers the answer
- * for as long as the token lives, so the question may have come at any time since the token was issued.
+ * An authority calls a token inactive that has expired by its clock, which may be ahead. The guard remembers the answer
+ * for as long as the token lives, so the question may have come at any time since the token was issued. A guard whose own
+ * clock was set back calls such a token revoked.
  */
 function authorityMayBeAhead(
   { call, ended }: RecordedOperation,
@@ -29,6 +30,7 @@ function authorityMayBeAhead(
   { guards, services }: RunHistory["plan"],
 ): boolean {
   if (!guards.some(({ name, hasAuthority }) => name === call["guard"] && hasAuthority)) return false;
+  if (ended > expiresAt - DRIFT_MS) return true;
   return clockSteps.some((step) => {
     const askedAt = Math.min(step.ended, ended);
     if (!services.includes(step.process) || step.began > ended || askedAt < receivedAt - DRIFT_MS)

@@ -1,4 +1,5 @@
 import { concerns } from "./concerned-faults.ts";
+import { beganWithEmptiedLog } from "./emptied-log.ts";
 import type { Facts } from "./facts.ts";
 import type { FaultTime } from "./fault-times.ts";
 import type { RunHistory } from "./run-history.ts";
@@ -44,7 +45,9 @@ function tokenLateMs(socket: SocketRecord, inEffect: SocketToken, facts: Facts, 
   if (token === undefined || !Number.isFinite(until)) return 0;
   const expiry = trueExpiry(token, run) + TOLERANCE_MS + clockAllowance({ call, began: until }, facts);
   const bound = Number(call["maxRevocationAgeMs"]) * (1 + DRIFT);
-  const limit = Math.min(expiry, facts.endedAt(token.session, token.user, until, "log") + bound);
+  const knowsEnds = !beganWithEmptiedLog(call, inEffect.from, facts, run.plan);
+  const endedAt = knowsEnds ? facts.endedAt(token.session, token.user, until, "log") : Infinity;
+  const limit = Math.min(expiry, endedAt + bound);
   return until - limit - slackMs(socket, limit, until, facts);
 }
 

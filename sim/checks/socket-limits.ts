@@ -37,7 +37,9 @@ export function checkSocketLimits(
   });
   const refused = facts.operations.flatMap(({ operation, call, answer, ended, process }): Violation[] => {
     if (operation !== "verdict" || answer?.["status"] !== "limited") return [];
-    const open = openAt(place(call["guard"], call["life"], call["token"] as string), ended);
+    // A process that was frozen works off its backlog in one moment, so a connection may end in that of the refusal.
+    const key = place(call["guard"], call["life"], call["token"] as string);
+    const open = (spans.get(key) ?? []).filter(({ from, until }) => from <= ended && ended <= until).length;
     if (open >= maxPerSubject) return [];
     const message = `a connection was refused with ${open} of ${maxPerSubject} open`;
     return [{ check, at: ended, process, message }];

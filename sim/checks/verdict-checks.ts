@@ -1,4 +1,5 @@
 import { TOLERANCE_MS } from "../plan.ts";
+import { beganWithEmptiedLog } from "./emptied-log.ts";
 import type { ClockStep } from "./fault-times.ts";
 import type { Facts, IssuedToken } from "./facts.ts";
 import { mayRefuseLiveSession } from "./live-session-refusals.ts";
@@ -88,11 +89,12 @@ const expired: VerdictCheck = ({ operation, token, status, seconds }, facts, run
   return `a token was valid ${seconds(lateMs)} after its expiry and the tolerance`;
 };
 
-const revoked: VerdictCheck = ({ operation, token, status, seconds }, facts) => {
+const revoked: VerdictCheck = ({ operation, token, status, seconds }, facts, { plan }) => {
   const endedAt = facts.endedAt(token.session, token.user, operation.began, "log");
   const boundMs = Number(operation.call["maxRevocationAgeMs"]) * (1 + DRIFT);
   const lateMs = operation.began - endedAt - boundMs;
   if (status !== "valid" || lateMs <= MARGIN_MS) return null;
+  if (beganWithEmptiedLog(operation.call, operation.began, facts, plan)) return null;
   return `a token was valid ${seconds(lateMs)} after the end of its session and the bound of the view`;
 };
 

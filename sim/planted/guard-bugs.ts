@@ -119,9 +119,16 @@ export const guardBugs: readonly PlantedBug[] = [
   {
     ...clockMonitor,
     name: "a clock that was set back is believed",
-    forced: ["clock steps"],
+    forced: ["clocks set back"],
     from: "if (step < 0 || monotonic - (this.#step?.noticedAt ?? 0) < ACCEPTED_AFTER_MS) return step;",
     to: "if (monotonic - (this.#step?.noticedAt ?? 0) < ACCEPTED_AFTER_MS) return step;",
+  },
+  {
+    ...clockMonitor,
+    name: "a token of the repeated time counts as a new one",
+    forced: ["clocks set back"],
+    from: "return iat * 1000 > step.repeatedUntilMs + this.#toleranceMs;",
+    to: "return iat * 1000 > step.latestBeforeMs + step.ms - this.#toleranceMs;",
   },
   {
     ...claims,

@@ -5,7 +5,7 @@ import { drawPlan } from "../../sim/plan.ts";
 
 const seeds = Array.from({ length: 20 }, (_, index) => index + 1);
 /** A run with older services has no clock steps. */
-const others = forcedParts.filter((part) => part !== "calm" && part !== "clock steps");
+const others = forcedParts.filter((part) => part !== "calm" && !part.startsWith("clock"));
 
 test("a run has the parts that are forced, whatever its seed draws, and keeps the faults that remain", () => {
   for (const seed of seeds) {
@@ -43,4 +43,27 @@ test("a run with clock steps has no older services", () => {
 
 test("a plan without forced parts stays as it was drawn", () => {
   for (const seed of seeds) assert.deepEqual(forceParts(drawPlan(seed, 10), []), drawPlan(seed, 10));
+});
+
+test("a run whose clocks are set back has steps of guards alone, by a minute or an hour", () => {
+  for (const seed of seeds) {
+    const { faults, guards, services } = forceParts(drawPlan(seed, 20), ["calm", "clocks set back"]);
+    assert.ok(faults.length > 0);
+    for (const { kind, target, strength } of faults) {
+      assert.equal(kind, "clock step");
+      assert.ok(guards.some(({ name }) => name === target) && !services.includes(target ?? ""));
+      assert.ok(strength >= 1 / 6 && strength < 4 / 6);
+    }
+  }
+});
+
+test("a run with evictions has losses that are evictions, and guards that restart", () => {
+  for (const seed of seeds) {
+    const { faults, guards, services } = forceParts(drawPlan(seed, 20), ["calm", "evictions"]);
+    const losses = faults.filter(({ kind }) => kind === "store loses writes");
+    assert.ok(losses.length > 0 && losses.every(({ strength }) => strength < 0.5));
+    const restarts = faults.filter((fault) => !losses.includes(fault));
+    assert.ok(restarts.every(({ kind, target }) => kind === "crash" && !services.includes(target ?? "")));
+    assert.ok(guards.every(({ hasSnapshots }) => !hasSnapshots));
+  }
 });

@@ -35,10 +35,12 @@ class WrittenHealth {
     );
   }
 
-  /** The store loses what it wrote under a key at the time of the login. */
+  /** The store loses what it wrote under a key at the time of the login, and the service announces that. */
   loss(since: number, key: string): this {
     const data = { since, isRemembered: false, changes: [{ at: 5, keys: [key] }] };
     this.#history.push({ at: since, process: null, kind: "writes lost", data });
+    const announced = { event: "store_rolled_back" };
+    this.#history.push({ at: since, process: "service-1", kind: "announced", data: announced });
     return this;
   }
 
@@ -67,6 +69,10 @@ class WrittenHealth {
 
   stall(at: number): this {
     return this.#fault(at, 10_000, "store stalls", null);
+  }
+
+  refuse(at: number): this {
+    return this.#fault(at, 10_000, "store refuses", null);
   }
 
   isolate(at: number, process: string): this {
@@ -117,6 +123,14 @@ test("health may tell of a fault that began after the last answer, and not of an
   assert.deepEqual(working().stall(2_500).health(3_000, 200, told).failures(), []);
   const before = new WrittenHealth().stall(500).verdict(11_000, "valid").verdict(12_000, "valid");
   assert.deepEqual(before.health(13_000, 200, told).failures(), ["health agrees"]);
+});
+
+test("refreshes that succeeded while the store refuses some commands prove no wrong health", () => {
+  const refreshed = () => new WrittenHealth().refresh(11_000, 200).refresh(12_000, 400);
+  const told = { refresh: "unavailable" };
+  assert.deepEqual(refreshed().health(13_000, 200, told).failures(), ["health agrees"]);
+  assert.deepEqual(refreshed().refuse(5_000).health(13_000, 200, told).failures(), []);
+  assert.deepEqual(refreshed().stall(5_000).health(13_000, 200, told).failures(), ["health agrees"]);
 });
 
 test("a fault of another part explains no wrong health", () => {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runChecks } from "../../sim/checks/run-checks.ts";
-import { drawPlan } from "../../sim/plan.ts";
+import { Draw } from "../../sim/draw.ts";
+import { drawGuard, drawPlan, type Plan } from "../../sim/plan.ts";
+import { seededRandom } from "../../src/testing/random.ts";
 import type { HistoryEntry } from "../../src/testing/simulation/index.ts";
 
 const drawn = drawPlan(1, 10);
@@ -67,9 +69,9 @@ class WrittenLoss {
   }
 
   /** The names of the checks that fail, each once. */
-  failures(): string[] {
+  failures(changes: Partial<Plan> = {}): string[] {
     const sorted = this.#history.toSorted((one, other) => one.at - other.at);
-    const violations = runChecks({ plan, history: sorted, startedAt: 0 });
+    const violations = runChecks({ plan: { ...plan, ...changes }, history: sorted, startedAt: 0 });
     return [...new Set(violations.map(({ check }) => check))];
   }
 }
@@ -182,6 +184,20 @@ test("a deleted key of the log excuses only what needs it, and not before it was
   assert.deepEqual(verdict("{store}:in-force"), []);
   // A reader takes a snapshot in place of the newest entries.
   assert.deepEqual(verdict("{store}:log"), ["recovery"]);
+});
+
+test("only a guard that opened an emptied store by itself, without a snapshot, knows no earlier revocation", () => {
+  const drawnGuard = { ...drawGuard(new Draw(seededRandom(1)), 0), name: "guard", hasAuthority: false };
+  const revived = (guard: object, emptiedAt = 2_000) =>
+    written()
+      .logout(1_000)
+      .eviction(emptiedAt, "{store}")
+      .verdict(30_000, "valid")
+      .failures({ guards: [{ ...drawnGuard, ...guard }] });
+  assert.deepEqual(revived({ readsStore: true, hasSnapshots: false }), []);
+  assert.deepEqual(revived({ readsStore: true, hasSnapshots: true }), ["revoked is refused"]);
+  assert.deepEqual(revived({ readsStore: false, hasSnapshots: false }), ["revoked is refused"]);
+  assert.deepEqual(revived({ readsStore: true, hasSnapshots: false }, 31_000), ["revoked is refused"]);
 });
 
 test("a loss excuses no failure before it", () => {

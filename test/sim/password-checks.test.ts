@@ -140,3 +140,15 @@ test("the checks notice that the loser of two changes of one password ends the s
     .refuse(3_000, "first");
   assert.deepEqual(other.failures(), [], "a change of the new password may have ended the session");
 });
+
+test("the checks notice that a change gives a session although an administrator has set a password after it", () => {
+  const both = (at: number, to: string) =>
+    written()
+      .login(1_000, "p1", 200)
+      .change(2_000, "p1", "p2", 200)
+      .call(at, "set password", { to }, 204)
+      .refresh(3_000, "s2");
+  assert.deepEqual(both(2_050, "p3").failures(), ["intruders get nothing"]);
+  // The change replaced the password of the administrator, so it came later.
+  assert.deepEqual(both(1_950, "p1").failures(), []);
+});

@@ -43,16 +43,29 @@ test("a bug whose runs take too long is reported, and the next one is tried", ()
   assert.ok(results.length > 1);
 });
 
-test("docs/extend/testing.md lists exactly the planted bugs and their forced parts", () => {
+/** The rows of the first table of a section of docs/extend/testing.md. */
+function tableOf(heading: string): string[][] {
   const page = readFileSync(new URL("../../docs/extend/testing.md", import.meta.url), "utf8");
-  const section = page.split("### Planted bugs")[1]?.split("###")[0] ?? "";
-  const rows = section
-    .split("\n")
-    .filter((line) => line.startsWith("| "))
-    .slice(2)
-    .map((line) => line.slice(2, -2).split(" | "));
+  const section = page.split(heading)[1]?.split("\n## ")[0] ?? "";
+  const lines = section.split("\n");
+  const first = lines.findIndex((line) => line.startsWith("| "));
+  const end = lines.findIndex((line, index) => index > first && !line.startsWith("| "));
+  return lines.slice(first + 2, end).map((line) => line.slice(2, -2).split(" | "));
+}
+
+test("docs/extend/testing.md lists exactly the planted bugs and their forced parts", () => {
   assert.deepEqual(
-    rows.map(([room, name, forced]) => [room, name, forced]),
+    tableOf("### Planted bugs").map(([room, name, forced]) => [room, name, forced]),
     plantedBugs.map(({ room, name, forced = [] }) => [room, name, forced.join(", ")]),
   );
+});
+
+test("docs/extend/testing.md names for each planted bug one of the first 20 seeds and a check that exists", () => {
+  const checks = new Set(tableOf("## The simulation").map(([check]) => check));
+  assert.ok(checks.has("losses are announced"));
+  for (const [, name, , noticed = ""] of tableOf("### Planted bugs")) {
+    const [, seed, check] = /^seed (\d+): (.+)$/.exec(noticed) ?? [];
+    assert.ok(Number(seed) >= 1 && Number(seed) <= 20, `${name}: "${noticed}" names no seed up to 20`);
+    assert.ok(checks.has(check), `${name}: there is no check "${check}"`);
+  }
 });

@@ -247,4 +247,6 @@ test("the checks of connections allow what a server cannot do", () => {
   const halted = connected().fault(2_000, 7_000, "freeze", "guard").close(7_100, "unavailable", "try_later");
   assert.deepEqual(halted.failures(), [], "a guard that stood still has an old view");
   assert.deepEqual(connected().limited(3_000).failures(), [], "a user has one connection already");
+  const atOnce = connected().limited(3_000).gone(3_000);
+  assert.deepEqual(atOnce.failures(), [], "the connection ended in the moment of the refusal");
 });
