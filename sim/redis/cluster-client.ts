@@ -1,4 +1,4 @@
-import type { RedisClient } from "../../src/stores/redis/client.ts";
+import type { Answer, RedisClient } from "../../src/stores/redis/client.ts";
 import type { RedisNode } from "./node.ts";
 import { ReconnectingSocket, type ReconnectOptions } from "./reconnecting-socket.ts";
 
@@ -19,7 +19,6 @@ export async function connectCluster(
   const { shards, shardOf, primaryOf } = options;
   const believed = Array.from({ length: shards }, (_, shard) => primaryOf(shard));
   const sockets = new Map<RedisNode, ReconnectingSocket>();
-  let redirections = 0;
 
   /** The connection to the server. A failure lets it look up the primaries again. */
   function socketTo(node: RedisNode): ReconnectingSocket {
@@ -43,6 +42,15 @@ export async function connectCluster(
     if (socket.node === null) await socket.connect();
     return await socket.send(command);
   };
+  const sendToBelieved = async (shard: number, command: readonly string[]): Promise<Answer> => {
+    const node = nodeOf(shard);
+    const socket = socketTo(node);
+    if (socket.node === null) await socket.connect();
+    const { epoch } = socket;
+    const isCurrent = () => socket.epoch === epoch && nodeOf(shard) === node;
+    const send = async (next: readonly string[]) => await socket.send(next);
+    return { reply: await send(command), connection: { send, isCurrent } };
+  };
   const closeAll = () => {
     for (const socket of sockets.values()) socket.close();
   };
@@ -51,23 +59,17 @@ export async function connectCluster(
   signal.removeEventListener("abort", closeAll);
   return {
     serverOf: (key) => nodeOf(shardOf(key)).name,
-    connectionOf(key) {
-      const node = nodeOf(shardOf(key));
-      return `${node.name} ${socketTo(node).epoch} ${redirections}`;
-    },
     async send(key, command) {
       const shard = shardOf(key);
       try {
-        return await sendTo(nodeOf(shard), command);
+        return await sendToBelieved(shard, command);
       } catch (error) {
         if (!(error as Error).message.startsWith("MOVED ")) throw error;
-        redirections++;
         options.onInterruption(error as Error);
         believed[shard] = primaryOf(shard);
-        return await sendTo(nodeOf(shard), command);
+        return await sendToBelieved(shard, command);
       }
     },
-    sendOnSameConnection: async (key, command) => await sendTo(nodeOf(shardOf(key)), command),
     sendToPrimaries: async (command) =>
       await Promise.all(believed.map(async (node) => await sendTo(node, command))),
     destroy: async () => await Promise.resolve(closeAll()),

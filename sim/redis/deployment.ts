@@ -268,8 +268,11 @@ export class RedisDeployment {
 function gateClient(client: RedisClient, { gate }: ClientProcess): RedisClient {
   return {
     ...client,
-    send: async (key, command) => await gate(client.send(key, command)),
-    sendOnSameConnection: async (key, command) => await gate(client.sendOnSameConnection(key, command)),
+    async send(key, command) {
+      const { reply, connection } = await gate(client.send(key, command));
+      const send = async (next: readonly string[]) => await gate(connection.send(next));
+      return { reply, connection: { ...connection, send } };
+    },
     sendToPrimaries: async (command) => await gate(client.sendToPrimaries(command)),
   };
 }

@@ -32,16 +32,18 @@ export async function connectSingle(options: SingleClientOptions, signal: AbortS
     options.onInterruption(new Error("the primary changed"));
     socket.reconnect();
   });
-  const send = async (_key: string, command: readonly string[]) => {
+  const send = async (command: readonly string[]) => {
     if (options.waits) await socket.connect();
     return await socket.send(command);
   };
   return {
     serverOf: () => "",
-    connectionOf: () => String(interruptions),
-    send,
-    sendOnSameConnection: send,
-    sendToPrimaries: async (command) => [await send("", command)],
+    async send(_key, command) {
+      const before = interruptions;
+      const reply = await send(command);
+      return { reply, connection: { send, isCurrent: () => interruptions === before } };
+    },
+    sendToPrimaries: async (command) => [await send(command)],
     destroy: async () => {
       leave();
       await Promise.resolve(socket.close());

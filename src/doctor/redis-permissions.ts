@@ -56,13 +56,18 @@ for _, text in ipairs(ARGV) do
 end
 return denied`;
 
+/** What the store sends beside its other commands while a cluster moves a slot. */
+const clusterCommands: typeof storeCommands = [["ASKING"]];
+
 /** Lists the commands that the user may not run on `key`. `null` when the server cannot tell. */
 export async function findDeniedCommands(
   connection: RedisConnection,
   key: string,
   description: string,
+  isCluster: boolean,
 ): Promise<readonly string[] | null> {
-  const args = storeCommands.map((command) => JSON.stringify(command));
+  const commands = isCluster ? [...storeCommands, ...clusterCommands] : storeCommands;
+  const args = commands.map((command) => JSON.stringify(command));
   try {
     const reply = await connection.send(key, ["EVAL", SCRIPT, "1", key, ...args], 0);
     return Array.isArray(reply) ? reply.map(String) : null;

@@ -121,7 +121,7 @@ async function ask(
     measurePing(connection),
     readDurability(connection, requirement),
     isCluster ? readFirst(connection, ["CLUSTER", "INFO"]) : null,
-    findDeniedCommands(connection, key, description),
+    findDeniedCommands(connection, key, description, isCluster),
     readMarkers(connection, key),
   ]);
   return {

@@ -164,11 +164,15 @@ async function openThrough(
   connectionOf: () => string,
 ): Promise<RedisConnection> {
   const client: RedisClient = {
-    send: async (_key, command) => await answer(command),
-    sendOnSameConnection: async (_key, command) => await answer(command),
+    async send(_key, command) {
+      const before = connectionOf();
+      return {
+        reply: await answer(command),
+        connection: { send: answer, isCurrent: () => connectionOf() === before },
+      };
+    },
     sendToPrimaries: async () => ["PONG"],
     serverOf: () => "",
-    connectionOf,
     destroy: async () => {},
   };
   const settings = { description: "redis", clock: systemClock, random: Math.random, virtual: false };

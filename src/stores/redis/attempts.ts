@@ -28,18 +28,23 @@ for i, key in ipairs(KEYS) do
 end
 return totals`);
 
-/**
- * The counts are spread over the slots of a cluster by the first character of their digests. A batch needs one script
- * for each of these groups, and all scripts of a batch are pipelined.
- */
+/** The counts are spread over the slots of a cluster by the first character of their digests. */
 function groupOf(key: string): string {
   return ((key.codePointAt(0) ?? 0) % 16).toString(16);
 }
 
-/** The part of the store for counts of attempts. */
-export function createAttemptStore(connection: RedisConnection, prefix: string): AttemptStore {
-  async function addGroup(group: string, deltas: readonly AttemptDelta[]): Promise<AttemptTotal[]> {
-    const keys = deltas.map(({ key }) => `${prefix}{attempts:${group}}:${key}`);
+/**
+ * The part of the store for counts of attempts. A batch needs one script for each group of counts, and all scripts of a
+ * batch are pipelined. In a cluster each count has its own script, because a cluster that moves the slot refuses a script
+ * with several keys while one of them does not exist.
+ */
+export function createAttemptStore(
+  connection: RedisConnection,
+  prefix: string,
+  isCluster: boolean,
+): AttemptStore {
+  async function addGroup(deltas: readonly AttemptDelta[]): Promise<AttemptTotal[]> {
+    const keys = deltas.map(({ key }) => `${prefix}{attempts:${groupOf(key)}}:${key}`);
     const args = deltas.flatMap(({ count, windowMs }) => [count, windowMs]);
     const reply = (await connection.runScript(addAttempts, keys, args)) as number[];
     return deltas.map((_, i) => ({ count: Number(reply[2 * i]), endsInMs: Number(reply[2 * i + 1]) }));
@@ -47,10 +52,10 @@ export function createAttemptStore(connection: RedisConnection, prefix: string):
 
   return {
     async add(deltas) {
-      const groups = Map.groupBy(deltas, ({ key }) => groupOf(key));
+      const groups = Map.groupBy(deltas, ({ key }) => (isCluster ? key : groupOf(key)));
       const totals = new Map<AttemptDelta, AttemptTotal>();
-      const addAll = [...groups].map(async ([group, members]) => {
-        const added = await addGroup(group, members);
+      const addAll = [...groups.values()].map(async (members) => {
+        const added = await addGroup(members);
         for (const [i, member] of members.entries()) totals.set(member, added[i] as AttemptTotal);
       });
       await Promise.all(addAll);

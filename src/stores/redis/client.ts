@@ -1,19 +1,29 @@
 import type { NodeSettings } from "./node-options.ts";
 
+/** The connection over which a server answered. */
+export interface AnsweringConnection {
+  /** Sends another command on this connection, without following redirections. */
+  readonly send: (command: readonly string[]) => Promise<unknown>;
+  /**
+   * Whether no other connection has taken its place since the answered command was sent. Another connection may lead to
+   * a server that lacks the write.
+   */
+  readonly isCurrent: () => boolean;
+}
+
+/** The reply to a command, and where it came from. */
+export interface Answer {
+  readonly reply: unknown;
+  readonly connection: AnsweringConnection;
+}
+
 /** The common interface of a single-server, cluster and Sentinel client. It reconnects until it is destroyed. */
 export interface RedisClient {
-  /** Sends a command to the primary that has `key`. Rejects at once while it is not connected. */
-  readonly send: (key: string, command: readonly string[]) => Promise<unknown>;
-  /** Sends a command on the connection that `send` uses for `key`, without following redirections. */
-  readonly sendOnSameConnection: (key: string, command: readonly string[]) => Promise<unknown>;
+  /** Sends a command to the server that has `key`, and follows redirections. Rejects at once while it is not connected. */
+  readonly send: (key: string, command: readonly string[]) => Promise<Answer>;
   readonly sendToPrimaries: (command: readonly string[]) => Promise<unknown[]>;
   /** Returns the name of the server that has `key`. */
   readonly serverOf: (key: string) => string;
-  /**
-   * Names the connection that `send` uses for `key`. Another name means that a command may have gone over another
-   * connection than the one before it.
-   */
-  readonly connectionOf: (key: string) => string;
   readonly destroy: () => Promise<void>;
 }
 

@@ -1,6 +1,14 @@
 import { sleep, systemClock } from "../../core/clock.ts";
-import { destroyQuietly, type Connect, type NodeRedisClient, type RedisClient } from "./client.ts";
+import {
+  destroyQuietly,
+  type Answer,
+  type Connect,
+  type NodeRedisClient,
+  type RedisClient,
+} from "./client.ts";
 import { computeSlot } from "./cluster-slot.ts";
+import { readMessage } from "./errors.ts";
+import { ImportingNodes } from "./importing-nodes.ts";
 import { COMMAND_OPTIONS, hostOf, nodeOptions, type NodeSettings } from "./node-options.ts";
 
 type RedisPackage = typeof import("redis");
@@ -12,59 +20,67 @@ const MAX_WAITS = 50;
 const WAIT_MS = 20;
 /** How often the client asks one of the nodes, at random, before no node counts as a member of the cluster. */
 const MAX_LOOKUPS = 30;
+/** How often one command follows `MOVED`. A server that takes over may itself be replaced at once. */
+const MAX_MOVES = 3;
 
 /** Connects to a cluster through one of `nodes`. */
 export async function connectCluster(
-  { createCluster }: RedisPackage,
+  redis: RedisPackage,
   nodes: readonly URL[],
   settings: NodeSettings & { readonly onInterruption: (error: unknown) => void },
   connect: Connect,
 ): Promise<RedisClient> {
-  const { nodeAddressMap, onInterruption } = settings;
-  const [first] = nodes as readonly [URL];
-  const createClient = () =>
-    createCluster({
-      rootNodes: nodes.map((node) => {
-        const options = nodeOptions(node, settings);
-        return { ...options, socket: { ...options.socket, ...hostOf(node) } };
-      }),
-      defaults: nodeOptions(first, settings),
-      ...COMMAND_OPTIONS,
-      ...(nodeAddressMap !== undefined && { nodeAddressMap: { ...nodeAddressMap } }),
-      topologyRefreshOnReconnectionAttemptStrategy: TOPOLOGY_REFRESH_MS,
-    });
-  const client = await connectThroughMember(
-    async () => await connect(createClient(), "node-error", "node-disconnect", "node-reconnecting"),
-  );
+  const { onInterruption } = settings;
+  const client = await connectThroughMember(async () => {
+    const one = redis.createCluster(clusterOptions(nodes, settings));
+    return await connect(one, "node-error", "node-disconnect", "node-reconnecting");
+  });
   const primaryOf = (key: string) => {
     const slot = client.slots[computeSlot(key)];
     if (slot === undefined)
       throw new Error("the client is offline: the cluster is closed or has lost a slot");
     return slot.master;
   };
-  let redirections = 0;
+  const importing = new ImportingNodes({
+    async findMember(address) {
+      const node = client.nodeByAddress.get(address);
+      return node === undefined ? null : await client.nodeClient(node);
+    },
+    open: async (address) => await connect(redis.createClient(addedNodeOptions(nodes, address, settings))),
+  });
+
+  async function sendToOwner(key: string, command: readonly string[]): Promise<Answer> {
+    const primary = primaryOf(key);
+    const node = await client.nodeClient(primary);
+    const epoch = node.socketEpoch;
+    const isCurrent = () =>
+      node.socketEpoch === epoch && client.slots[computeSlot(key)]?.master.client === node;
+    const connection = {
+      send: async (next: readonly string[]) => await node.sendCommand([...next]),
+      isCurrent,
+    };
+    try {
+      return { reply: await connection.send(command), connection };
+    } catch (error) {
+      if (!readMessage(error).startsWith("ASK ")) throw error;
+      // The primary has the slot, and has given the key to another server already. That is no failover.
+      return await importing.send(error, command);
+    }
+  }
+
   return {
     serverOf: (key) => primaryOf(key).address,
-    connectionOf(key) {
-      const { address, client: node } = primaryOf(key);
-      return `${address} ${node?.socketEpoch} ${redirections}`;
-    },
     async send(key, command) {
-      const node = await client.nodeClient(primaryOf(key));
-      try {
-        return await node.sendCommand([...command]);
-      } catch (error) {
-        if (!/^(MOVED|ASK) /.test((error as Error).message)) throw error;
-        // The package follows the redirection, and asks for the slots again.
-        redirections++;
-        // Another server may have taken over without the last writes, although no connection broke.
-        if ((error as Error).message.startsWith("MOVED ")) onInterruption(error);
-        return await client.sendCommand(key, false, [...command]);
+      for (let moves = 0; ; moves++) {
+        try {
+          return await sendToOwner(key, command);
+        } catch (error) {
+          if (!readMessage(error).startsWith("MOVED ") || moves === MAX_MOVES) throw error;
+          // Another server may have taken over without the last writes, although no connection broke.
+          onInterruption(error);
+          await refreshSlots(client, key);
+        }
       }
-    },
-    async sendOnSameConnection(key, command) {
-      // The cluster client would send WAIT to every primary.
-      return await (await client.nodeClient(primaryOf(key))).sendCommand([...command]);
     },
     async sendToPrimaries(command) {
       // The package empties its list while it asks for the slots again. No primary is no answer, and never a good one.
@@ -75,8 +91,54 @@ export async function connectCluster(
       const primaries = await Promise.all(client.masters.map(async (one) => await client.nodeClient(one)));
       return await Promise.all(primaries.map(async (primary) => await primary.sendCommand([...command])));
     },
-    destroy: async () => await destroyQuietly(client),
+    async destroy() {
+      await importing.destroy();
+      await destroyQuietly(client);
+    },
   };
+}
+
+function clusterOptions(nodes: readonly URL[], settings: NodeSettings) {
+  const { nodeAddressMap } = settings;
+  const [first] = nodes as readonly [URL];
+  return {
+    rootNodes: nodes.map((node) => {
+      const options = nodeOptions(node, settings);
+      return { ...options, socket: { ...options.socket, ...hostOf(node) } };
+    }),
+    defaults: nodeOptions(first, settings),
+    ...COMMAND_OPTIONS,
+    ...(nodeAddressMap !== undefined && { nodeAddressMap: { ...nodeAddressMap } }),
+    topologyRefreshOnReconnectionAttemptStrategy: TOPOLOGY_REFRESH_MS,
+  };
+}
+
+/** The options of a client of a server that has no slots yet. Such a client does not connect again. */
+function addedNodeOptions(nodes: readonly URL[], address: string, settings: NodeSettings) {
+  const [first] = nodes as readonly [URL];
+  const { socket, ...options } = nodeOptions(first, settings);
+  const colon = address.lastIndexOf(":");
+  const announced = { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+  const target = settings.nodeAddressMap?.[address] ?? announced;
+  return {
+    ...COMMAND_OPTIONS,
+    ...options,
+    socket: { ...socket, ...target, reconnectStrategy: false as const },
+  };
+}
+
+/** The package asks for the slots again when it follows a redirection itself, so it gets a command without effect. */
+async function refreshSlots(
+  client: {
+    readonly sendCommand: (key: string, isReadOnly: boolean, command: string[]) => Promise<unknown>;
+  },
+  key: string,
+): Promise<void> {
+  try {
+    await client.sendCommand(key, false, ["EXISTS", key]);
+  } catch {
+    // The next attempt of the command itself shows whether its server is known now.
+  }
 }
 
 /**

@@ -35,12 +35,12 @@ export async function connectClient(
   };
   if (address.kind === "cluster")
     return await connectCluster(redis, address.nodes, { ...settings, onInterruption }, connect);
-  const connectionOf = () => String(interruptions);
+  const countInterruptions = () => interruptions;
   if (address.kind === "sentinel") {
     const sentinel = await connectSentinel(redis, address, settings, connect);
     return createSinglePrimaryClient(
       sentinel,
-      connectionOf,
+      countInterruptions,
       async (command) => await sentinel.sendCommand(false, [...command]),
     );
   }
@@ -56,7 +56,7 @@ export async function connectClient(
   );
   return createSinglePrimaryClient(
     client,
-    connectionOf,
+    countInterruptions,
     async (command) => await client.sendCommand([...command]),
   );
 }
@@ -86,15 +86,16 @@ async function connectSentinel(
 
 function createSinglePrimaryClient(
   client: NodeRedisClient,
-  connectionOf: () => string,
+  countInterruptions: () => number,
   sendCommand: (command: readonly string[]) => Promise<unknown>,
 ): RedisClient {
-  const send = async (_key: string, command: readonly string[]) => await sendCommand(command);
   return {
     serverOf: () => "",
-    connectionOf,
-    send,
-    sendOnSameConnection: send,
+    async send(_key, command) {
+      const before = countInterruptions();
+      const reply = await sendCommand(command);
+      return { reply, connection: { send: sendCommand, isCurrent: () => countInterruptions() === before } };
+    },
     sendToPrimaries: async (command) => [await sendCommand(command)],
     destroy: async () => await destroyQuietly(client),
   };

@@ -1,11 +1,13 @@
 import { afterTurn, sleep, systemClock, type Clock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
+import { backoffMs } from "../../resilience/backoff.ts";
 import { ClientSupervisor, type OpenClient } from "./client-supervisor.ts";
-import type { RedisClient } from "./client.ts";
+import type { Answer, RedisClient } from "./client.ts";
 import { isAnswer, NOT_EXECUTED, readMessage, RETRY_AFTER_MS, toStoreError } from "./errors.ts";
 import type { FormatFence } from "./format-fence.ts";
 import type { FailureReason } from "./failure-reason.ts";
 import type { Script, ScriptText } from "./script.ts";
+import { findDoubt } from "./write-confirmation.ts";
 
 /** How commands are sent. */
 export interface RedisConnectionOptions {
@@ -49,6 +51,8 @@ interface ScriptCall {
 /** A write has a longer deadline than a read, because a write that misses it may still take effect. */
 const WRITE_TIMEOUT_FACTOR = 4;
 const RETRY_PAUSE_MS = 50;
+/** The pauses while the keys of a script are on two servers of a cluster. */
+const SPLIT_PAUSES = { firstMs: 20, maxMs: 200 };
 /** An answer after this time is late. A replica can have taken over before it. */
 const LATE_MS = 500;
 /** How long a server may stay silent before its connection is replaced, in units of `commandTimeoutMs`. */
@@ -107,7 +111,7 @@ export class RedisConnection {
 
   /**
    * Runs a script on the server of the first key; all keys belong to that server. It is run once more when the first
-   * run had no effect.
+   * run had no effect, and several times while a cluster moves the keys to another server.
    */
   async runScript(
     script: Script,
@@ -121,21 +125,17 @@ export class RedisConnection {
     const all = [...keys, ...manifestKeys];
     const rest = [String(all.length), ...all, time, ...args.map(String)];
     const call = { text, writes: script.writes, key: keys[0] ?? "", rest, ms };
-    return await this.#withDeadline(ms, call.key, async () => {
-      try {
-        return await this.#evaluate(call);
-      } catch (error) {
-        if (script.writes && !NOT_EXECUTED.test(readMessage(error))) throw error;
-        await sleep(clock, RETRY_PAUSE_MS);
-        return await this.#evaluate(call);
-      }
-    });
+    return await this.#withDeadline(ms, call.key, async () => await this.#evaluateAgain(call));
   }
 
   /** Sends a command that may block for `blockMs` on the server. */
   async send(key: string, command: readonly string[], blockMs: number): Promise<unknown> {
     const ms = blockMs + this.#options.commandTimeoutMs;
-    return await this.#withDeadline(ms, key, async () => await this.#requireClient().send(key, command));
+    return await this.#withDeadline(
+      ms,
+      key,
+      async () => (await this.#requireClient().send(key, command)).reply,
+    );
   }
 
   /** Returns the reply of each primary. */
@@ -182,53 +182,47 @@ export class RedisConnection {
     return { text: script, manifestKeys: [] };
   }
 
+  async #evaluateAgain(call: ScriptCall): Promise<unknown> {
+    const { clock, random } = this.#options;
+    const networkClock = this.#networkClock;
+    const startedAt = networkClock.monotonic();
+    let failures = 0;
+    for (let splits = 0; ;) {
+      try {
+        return await this.#evaluate(call);
+      } catch (error) {
+        const message = readMessage(error);
+        if (message.startsWith("TRYAGAIN ")) {
+          const pauseMs = backoffMs(++splits, { ...SPLIT_PAUSES, random });
+          // The run that succeeds needs the other half of the time.
+          if (networkClock.monotonic() - startedAt + pauseMs > call.ms / 2) throw error;
+          await sleep(networkClock, pauseMs);
+          continue;
+        }
+        if (failures++ > 0 || (call.writes && !NOT_EXECUTED.test(message))) throw error;
+      }
+      await sleep(clock, RETRY_PAUSE_MS);
+    }
+  }
+
   async #evaluate({ text, writes, key, rest, ms }: ScriptCall): Promise<unknown> {
     const client = this.#requireClient();
-    const before = client.connectionOf(key);
     const sentAt = this.#networkClock.monotonic();
-    let reply: unknown;
+    let answer: Answer;
     try {
-      reply = await client.send(key, ["EVALSHA", text.sha, ...rest]);
+      answer = await client.send(key, ["EVALSHA", text.sha, ...rest]);
     } catch (error) {
       if (!readMessage(error).startsWith("NOSCRIPT")) throw error;
-      reply = await client.send(key, ["EVAL", text.lua, ...rest]);
+      answer = await client.send(key, ["EVAL", text.lua, ...rest]);
     }
-    if (!writes) return reply;
+    if (!writes) return answer.reply;
     const tookMs = this.#networkClock.monotonic() - sentAt;
     const isLate = tookMs > Math.min(LATE_MS, this.#options.commandTimeoutMs);
-    const needed = isLate ? this.#lateReplicas : this.#replicas;
-    const reached =
-      needed === 0 ? 0 : await this.#countReplicas(client, key, needed, isLate ? LATE_MS : ms / 2);
-    if (reached < needed) {
-      throw this.#unconfirmedError(`the write reached ${reached} of ${needed} replicas in time`);
-    }
-    if (isLate) await this.#confirmPrimary(client, key);
-    // WAIT counts only writes of the same connection, and another connection may lead to a server without the write.
-    if (client.connectionOf(key) === before) return reply;
-    throw this.#unconfirmedError("the connection changed before the write was confirmed");
-  }
-
-  /**
-   * Rejects when the server that has the key is no primary now. An answer that came late may be that of a server whose
-   * replica has taken over. The command deletes a key that does not exist, which only a primary accepts.
-   */
-  async #confirmPrimary(client: RedisClient, key: string): Promise<void> {
-    try {
-      await client.send(key, ["DEL", `${key}:confirm`]);
-    } catch {
-      // The reply is not told, because `READONLY` would mean that the write itself was not executed.
-      throw this.#unconfirmedError("the answer came late, and its server accepts no writes now");
-    }
-  }
-
-  /** Counts the replicas that have the write. It never rejects, because the write itself has been executed. */
-  async #countReplicas(client: RedisClient, key: string, needed: number, waitMs: number): Promise<number> {
-    const command = ["WAIT", String(needed), String(Math.ceil(waitMs))];
-    try {
-      return Number(await client.sendOnSameConnection(key, command));
-    } catch {
-      return 0;
-    }
+    const replicas = isLate ? this.#lateReplicas : this.#replicas;
+    const waitMs = isLate ? LATE_MS : ms / 2;
+    const doubt = await findDoubt(answer.connection, { key, replicas, waitMs, isLate });
+    if (doubt === null) return answer.reply;
+    throw this.#unconfirmedError(doubt);
   }
 
   #requireClient(): RedisClient {

@@ -20,6 +20,8 @@ export interface Manifest {
    * the epoch has changed.
    */
   readonly runScript: (script: Script, args?: readonly (string | number)[]) => Promise<unknown>;
+  /** Runs a script with the hash alone. Unlike the three keys together, it is never on two servers of a cluster. */
+  readonly runHashScript: Manifest["runScript"];
 }
 
 const openScript = defineWrite(`
@@ -55,7 +57,7 @@ export const readTime: Script = defineManifestRead("return now");
 export const readWritableTime: Script = defineManifestRead(`${rejectNewer("format")}
 return now`);
 
-export function manifestKeys(prefix: string): string[] {
+export function manifestKeys(prefix: string): [hash: string, log: string, inForce: string] {
   return [`${prefix}{store}`, `${prefix}{store}:log`, `${prefix}{store}:in-force`];
 }
 
@@ -73,7 +75,13 @@ export async function openManifest(
     string,
   ];
   if (Number(format) > FORMAT) throw newerFormatError(description, format);
-  const run: Manifest["runScript"] = async (script, args = []) =>
-    await connection.runScript(script, keys, [epoch, ...args]);
-  return { epoch, seq: Number(seq), key: keys[0] ?? "", logKey: keys[1] ?? "", runScript: run };
+  const [key, logKey] = keys;
+  return {
+    epoch,
+    seq: Number(seq),
+    key,
+    logKey,
+    runScript: async (script, args = []) => await connection.runScript(script, keys, [epoch, ...args]),
+    runHashScript: async (script, args = []) => await connection.runScript(script, [key], [epoch, ...args]),
+  };
 }

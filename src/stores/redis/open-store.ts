@@ -65,7 +65,7 @@ export async function openRedisStore(
     const isCluster = address.kind === "cluster";
     connection.setFence(
       isCluster
-        ? createClusterFence(async () => await manifest.runScript(readWritableTime), networkClock)
+        ? createClusterFence(async () => await manifest.runHashScript(readWritableTime), networkClock)
         : { manifestKey: manifest.key },
     );
     const durability = new DurabilityMonitor({

@@ -21,7 +21,7 @@ redis.call('HSET', KEYS[1], ARGV[3], ARGV[5])
 return {1, ARGV[5]}`);
 
 async function readField(manifest: Manifest, field: string): Promise<[now: number, value: string | null]> {
-  const [now, value = null] = (await manifest.runScript(readFieldScript, [field])) as [number, string?];
+  const [now, value = null] = (await manifest.runHashScript(readFieldScript, [field])) as [number, string?];
   return [now, value];
 }
 
@@ -31,7 +31,7 @@ async function compareAndSetField(
   from: string,
   to: string,
 ): Promise<[boolean, string]> {
-  const [swapped, standing = ""] = (await manifest.runScript(compareAndSetScript, [field, from, to])) as [
+  const [swapped, standing = ""] = (await manifest.runHashScript(compareAndSetScript, [field, from, to])) as [
     number,
     string?,
   ];

@@ -5,7 +5,8 @@ import { damagedRecord } from "../damaged-record.ts";
 import type { Acknowledgement, EndReason, Rotation, SessionRecord } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
 import { Rotations } from "./rotations.ts";
-import { acknowledgeSession, createSession, endSession, readSession } from "./session-scripts.ts";
+import type { Script } from "./script.ts";
+import { acknowledgeSession, createSession, endSession, OLDER_FORM, readSession } from "./session-scripts.ts";
 import { formatSession, parseSession } from "./session-text.ts";
 
 /** The reply of a script on a session. */
@@ -28,7 +29,7 @@ export interface EndingCutoff {
 }
 
 /** The second key held the sealed successor in earlier versions. */
-export function sessionKeys(prefix: string, id: string): string[] {
+export function sessionKeys(prefix: string, id: string): [own: string, successor: string] {
   return [`${prefix}{session:${id}}`, `${prefix}{session:${id}}:successor`];
 }
 
@@ -48,13 +49,13 @@ export class SessionCommands {
   constructor({ connection, prefix, clock, isCluster }: SessionCommandsOptions) {
     this.#connection = connection;
     this.#prefix = prefix;
-    const keysOf = (id: string) => this.#keys(id);
+    const keysOf = (id: string) => sessionKeys(prefix, id);
     this.#rotations = new Rotations({ connection, clock, keysOf, joins: !isCluster });
   }
 
   /** Returns the session and the store's time. `null` when it does not exist or has expired a day ago. */
   async find(id: string): Promise<{ session: SessionRecord; now: number } | null> {
-    const reply = (await this.#connection.runScript(readSession, this.#keys(id))) as ScriptReply;
+    const reply = (await this.#run(readSession, id)) as ScriptReply;
     const { outcome, session, now } = toReply(reply, id);
     if (outcome === "damaged") throw damagedRecord("Redis", `session ${id}`);
     return session === null || session.idleExpiresAt <= now - EXPIRED_RETENTION_MS ? null : { session, now };
@@ -77,7 +78,7 @@ export class SessionCommands {
     life: number,
   ): Promise<{ status: "created" } | { status: "taken" } | { status: "superseded"; number: number }> {
     const args = [mark, life, formatSession(record)];
-    const reply = await this.#connection.runScript(createSession, this.#keys(record.id), args);
+    const reply = await this.#run(createSession, record.id, args);
     const [status, number] = reply as ["created" | "taken" | "superseded", string?];
     return status === "superseded" ? { status, number: Number(number) } : { status };
   }
@@ -93,7 +94,7 @@ export class SessionCommands {
     digest,
   }: Acknowledgement): Promise<"acknowledged" | "unchanged"> {
     const args = [generation, digest ?? ""];
-    const reply = await this.#connection.runScript(acknowledgeSession, this.#keys(sessionId), args);
+    const reply = await this.#run(acknowledgeSession, sessionId, args);
     // The reply is a list when the session does not exist.
     return reply === "acknowledged" ? reply : "unchanged";
   }
@@ -104,7 +105,7 @@ export class SessionCommands {
    */
   async end(id: string, reason: EndReason, cutoff?: EndingCutoff): Promise<SessionReply> {
     const args = [reason, cutoff?.subject ?? "", cutoff?.number ?? "", cutoff?.upTo ?? ""];
-    const reply = (await this.#connection.runScript(endSession, this.#keys(id), args)) as ScriptReply;
+    const reply = (await this.#run(endSession, id, args)) as ScriptReply;
     try {
       return toReply(reply, id);
     } catch {
@@ -112,8 +113,10 @@ export class SessionCommands {
     }
   }
 
-  #keys(id: string): string[] {
-    return sessionKeys(this.#prefix, id);
+  async #run(script: Script, id: string, args: readonly (string | number)[] = []): Promise<unknown> {
+    const keys = sessionKeys(this.#prefix, id);
+    const reply = await this.#connection.runScript(script, [keys[0]], args);
+    return reply === OLDER_FORM ? await this.#connection.runScript(script, keys, args) : reply;
   }
 }
 

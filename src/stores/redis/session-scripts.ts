@@ -4,9 +4,17 @@ import { CUT_FORMAT, HEAD_LENGTH, luaFormat, luaSpan, SESSION_FORMAT } from "./s
 
 /*
  * The scripts on one session, whose string session-text.ts describes. Most return {outcome, now,
- * session}. The outcome `damaged` stands for a record that no version has written. Earlier versions kept a hash of two JSON texts and the sealed successor in the second key. The scripts
+ * session}. The outcome `damaged` stands for a record that no version has written. Earlier versions kept a hash of two
+ * JSON texts and the sealed successor in a second key. The scripts
  * read such a hash, and write a string in its place.
+ *
+ * A cluster that moves the slot refuses a script with several keys while one of them does not exist. The scripts therefore
+ * get the second key only after they have found a hash.
  */
+
+/** The reply of a script that has found a session of an earlier version, and needs its second key. */
+export const OLDER_FORM = "older";
+
 const NULLS = `local function ms(value) return value ~= cjson.null and value or 0 end
   local function text(value) return value ~= cjson.null and value or '' end`;
 
@@ -17,6 +25,7 @@ local sub, number, format, call = string.sub, tonumber, string.format, redis.cal
 local v, cutAt, wasHash = redis.pcall('GET', KEYS[1]), nil, false
 if type(v) == 'table' then
   if not v.err or not string.find(v.err, 'WRONGTYPE', 1, true) then return v end
+  if not KEYS[2] then return '${OLDER_FORM}' end
   local fixed, state
   fixed, state, cutAt = unpack(call('HMGET', KEYS[1], 'fixed', 'state', 'cutAt'))
   wasHash, v = true, nil

@@ -35,7 +35,7 @@ export interface AssembledStore {
 /** Creates all parts of the store. */
 export function assembleStore(parts: RedisStoreParts): AssembledStore {
   const { connection, manifest, prefix, description, clock, isCluster, durability, openReader } = parts;
-  const requireStore = async () => Number(await manifest.runScript(readTime));
+  const requireStore = async () => Number(await manifest.runHashScript(readTime));
   const reader = new LogReader({ open: openReader, logKey: manifest.logKey, seq: manifest.seq, clock });
   const log: RedisRevocationLog = new RedisRevocationLog({
     manifest,
@@ -76,8 +76,8 @@ export function assembleStore(parts: RedisStoreParts): AssembledStore {
     },
     audit: audit.store,
     markers: createMarkerStore(manifest),
-    attempts: createAttemptStore(connection, prefix),
-    now: async () => Number(await manifest.runScript(readWritableTime)),
+    attempts: createAttemptStore(connection, prefix, isCluster),
+    now: async () => Number(await manifest.runHashScript(readWritableTime)),
     async prune() {
       await log.prune();
       await audit.prune();

@@ -55,8 +55,9 @@ if not ARGV[6] and (mark < number or mark > now and mark ~= number) then
   return {now, string.format('%.0f', math.max(number, now))}
 end
 ${FILL}
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ${EXPIRED_RETENTION_MS})
 redis.call('ZADD', KEYS[2], ARGV[4], ARGV[2])
+-- The set is never empty in between, because a cluster that moves the slot would refuse to create it again.
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ${EXPIRED_RETENTION_MS})
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[2])
 if mark > seen then redis.call('HSET', KEYS[1], 'mark', ARGV[5]) end
 for i = 1, 3 do extend(KEYS[i], ARGV[4] - now + ${EXPIRED_RETENTION_MS}) end

@@ -28,6 +28,16 @@ end
 /** Between a login key and a name. Neither contains it. */
 const SEPARATOR = "\\0";
 
+/**
+ * Defines the Lua function `relist(name, old, new)`, which replaces the login key of a user. It adds before it removes: a
+ * sorted set without members does not exist, and a cluster that moves the slot would refuse the second half.
+ */
+const RELIST = `local function relist(name, old, new)
+  if new ~= '' then redis.call('ZADD', KEYS[4], 0, new .. '${SEPARATOR}' .. name) end
+  if type(old) == 'string' and old ~= new then redis.call('ZREM', KEYS[4], old .. '${SEPARATOR}' .. name) end
+end
+`;
+
 const addUser = defineWrite(`${NUMBERED}
 local name, subject, user, onlyFirst, key = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 if onlyFirst == '1' and redis.call('HLEN', KEYS[1]) > 0 then return {'exists'} end
@@ -47,20 +57,19 @@ const userByName = defineRead(`return redis.call('HGET', KEYS[1], ARGV[2])`);
 
 const userByLoginKey = defineRead(`
 local from = ARGV[2] .. '${SEPARATOR}'
-local found = redis.call('ZRANGEBYLEX', KEYS[4], '[' .. from, '(' .. ARGV[2] .. '\\1', 'LIMIT', 0, 1)
+local found = redis.call('ZRANGEBYLEX', KEYS[2], '[' .. from, '(' .. ARGV[2] .. '\\1', 'LIMIT', 0, 1)
 return found[1] and redis.call('HGET', KEYS[1], string.sub(found[1], #from + 1))`);
 
 const userBySubject = defineRead(`
 local name = redis.call('HGET', KEYS[2], ARGV[2])
 return name and redis.call('HGET', KEYS[1], name)`);
 
-const replaceUser = defineWrite(`${NUMBERED}
+const replaceUser = defineWrite(`${NUMBERED}${RELIST}
 local name, key = ARGV[2], ARGV[6]
 local standing = redis.call('HGET', KEYS[1], name)
 local was = standing and cjson.decode(standing)
 if not was or was.subject ~= ARGV[3] or was.mac ~= ARGV[4] then return {'stale'} end
-if type(was.loginKey) == 'string' then redis.call('ZREM', KEYS[4], was.loginKey .. '${SEPARATOR}' .. name) end
-if key ~= '' then redis.call('ZADD', KEYS[4], 0, key .. '${SEPARATOR}' .. name) end
+relist(name, was.loginKey, key)
 redis.call('HSET', KEYS[1], name, ARGV[5])
 return numbered('replaced', ARGV[3])`);
 
@@ -79,7 +88,7 @@ return numbered('removed', was.subject)`);
  * Arguments: name, subject, number of the change, record ('' when the user was removed), login key or ''. Applies a
  * change that the store has lost: the user has no change of this or a greater number. Returns 1 when it was lost.
  */
-const restoreChange = defineWrite(`
+const restoreChange = defineWrite(`${RELIST}
 local name, subject, number, record, key = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
 if (tonumber(redis.call('GET', KEYS[5])) or 0) >= number then return 0 end
 local standing = redis.call('HGET', KEYS[1], name)
@@ -89,13 +98,12 @@ local owner = redis.call('HGET', KEYS[2], subject)
 if owner and owner ~= name then return 0 end
 local isKept = (standing or '') == record
 if not isKept then
-  if was and type(was.loginKey) == 'string' then redis.call('ZREM', KEYS[4], was.loginKey .. '${SEPARATOR}' .. name) end
+  relist(name, was and was.loginKey, record == '' and '' or key)
   if record == '' then
     redis.call('HDEL', KEYS[1], name)
     redis.call('HDEL', KEYS[2], subject)
     redis.call('ZREM', KEYS[3], name)
   else
-    if key ~= '' then redis.call('ZADD', KEYS[4], 0, key .. '${SEPARATOR}' .. name) end
     redis.call('HSET', KEYS[1], name, record)
     redis.call('HSET', KEYS[2], subject, name)
     redis.call('ZADD', KEYS[3], 0, name)
@@ -106,7 +114,7 @@ return isKept and 0 or 1`);
 
 const listUsers = defineRead(`
 local from = ARGV[2] == '' and '-' or '(' .. ARGV[2]
-local names = redis.call('ZRANGEBYLEX', KEYS[3], from, '+', 'LIMIT', 0, ARGV[3])
+local names = redis.call('ZRANGEBYLEX', KEYS[2], from, '+', 'LIMIT', 0, ARGV[3])
 if #names == 0 then return {} end
 return {names, redis.call('HMGET', KEYS[1], unpack(names))}`);
 
@@ -117,8 +125,9 @@ redis.call('HSET', KEYS[2], ARGV[3], ARGV[2])
 redis.call('ZADD', KEYS[3], 0, ARGV[2])
 if ARGV[5] ~= '' then redis.call('ZADD', KEYS[4], 0, ARGV[5] .. '${SEPARATOR}' .. ARGV[2]) end`);
 
-export function userKeys(prefix: string): string[] {
-  return ["", ":subjects", ":names", ":logins"].map((part) => `${prefix}{users}${part}`);
+export function userKeys(prefix: string): [records: string, subjects: string, names: string, logins: string] {
+  const records = `${prefix}{users}`;
+  return [records, `${records}:subjects`, `${records}:names`, `${records}:logins`];
 }
 
 /** Older versions did not write `loginKey` and `disabledAt`. Throws `store_corrupt`. */
@@ -162,11 +171,13 @@ export interface UserContext {
 
 export function createUserPart({ connection, prefix, clock, requireStore }: UserContext): UserPart {
   const keys = userKeys(prefix);
+  const [records, subjects, names, logins] = keys;
   const acknowledged = new AcknowledgedWrites<AcknowledgedChange>(clock);
   const changeKeys = (username: string) => [...keys, `${prefix}{users}:change:${username}`];
 
-  async function find(script: Script, name: string): Promise<UserRecord | null> {
-    const user = (await connection.runScript(script, keys, [name])) as string | null;
+  /** Runs a script that reads one user. A cluster that moves the users refuses a script that names an absent key. */
+  async function find(script: Script, used: readonly string[], name: string): Promise<UserRecord | null> {
+    const user = (await connection.runScript(script, used, [name])) as string | null;
     if (user === null) await requireStore();
     return user === null ? null : parseUser(user);
   }
@@ -192,9 +203,9 @@ export function createUserPart({ connection, prefix, clock, requireStore }: User
       const args = [username, subject, JSON.stringify(user), Number(onlyFirst), loginKey ?? ""] as const;
       return await change<"added" | "exists">(addUser, args, user);
     },
-    get: async (username) => await find(userByName, username),
-    getByLoginKey: async (loginKey) => await find(userByLoginKey, loginKey),
-    getBySubject: async (subject) => await find(userBySubject, subject),
+    get: async (username) => await find(userByName, [records], username),
+    getByLoginKey: async (loginKey) => await find(userByLoginKey, [records, logins], loginKey),
+    getBySubject: async (subject) => await find(userBySubject, [records, subjects], subject),
     async replace(user, expectedMac) {
       const { username, subject, loginKey } = user;
       const args = [username, subject, expectedMac, JSON.stringify(user), loginKey ?? ""] as const;
@@ -203,10 +214,10 @@ export function createUserPart({ connection, prefix, clock, requireStore }: User
     remove: async (username, expectedMac) =>
       await change<"removed" | "stale">(removeUser, [username, expectedMac], null),
     async list({ after = "", limit }) {
-      const reply = await connection.runScript(listUsers, keys, [after, limit]);
-      const [names = [], users = []] = reply as [names?: string[], users?: string[]];
-      if (names.length === 0) await requireStore();
-      return users.map((user, i) => parseListedUser(user, names[i] ?? ""));
+      const reply = await connection.runScript(listUsers, [records, names], [after, limit]);
+      const [found = [], users = []] = reply as [names?: string[], users?: string[]];
+      if (found.length === 0) await requireStore();
+      return users.map((user, i) => parseListedUser(user, found[i] ?? ""));
     },
   };
 

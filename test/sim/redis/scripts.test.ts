@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { createClient } from "redis";
 import { readOptions } from "../../../src/core/options.ts";
 import { testStore } from "../../../src/stores/conformance/index.ts";
-import type { RedisClient } from "../../../src/stores/redis/client.ts";
+import type { Answer, RedisClient } from "../../../src/stores/redis/client.ts";
 import { realServers, type RedisEnvironment } from "../../../src/stores/redis/environment.ts";
 import { openRedisStore } from "../../../src/stores/redis/open-store.ts";
 import { redisStoreOptionTable } from "../../../src/stores/redis/options.ts";
@@ -69,22 +69,22 @@ class Comparison {
     return this.#model.keys.names().map((name) => String(toClientReply(name)));
   }
 
-  async #send(real: RedisClient, key: string, command: readonly string[]): Promise<unknown> {
+  async #send(real: RedisClient, key: string, command: readonly string[]): Promise<Answer> {
     const name = command[0] ?? "";
     if (NOT_COMPARED.has(name)) return await real.send(key, command);
     const modelled = this.ask(command);
     this.#pending++;
     const outcome = await real.send(key, command).then(
-      (reply) => ({ reply }),
+      (answer) => ({ answer }),
       (error: Error) => ({ error }),
     );
     this.#pending--;
-    const actual = "error" in outcome ? outcome.error.message.replace(LINE, "") : outcome.reply;
+    const actual = "error" in outcome ? outcome.error.message.replace(LINE, "") : outcome.answer.reply;
     const expected = typeof modelled === "string" ? modelled.replace(LINE, "") : modelled;
     const [one, other] = [JSON.stringify(expected), JSON.stringify(actual)];
     if (one !== other) this.differences.push(`${one} instead of ${other} for ${JSON.stringify(command)}`);
     if ("error" in outcome) throw outcome.error;
-    return outcome.reply;
+    return outcome.answer;
   }
 }
 
