@@ -35,8 +35,8 @@ function groupOf(key: string): string {
 
 /**
  * The part of the store for counts of attempts. A batch needs one script for each group of counts, and all scripts of a
- * batch are pipelined. In a cluster each count has its own script, because a cluster that moves the slot refuses a script
- * with several keys while one of them does not exist.
+ * batch are pipelined. In a cluster each count has its own script. A cluster that moves the slot refuses a script with
+ * several keys while one of them does not exist.
  */
 export function createAttemptStore(
   connection: RedisConnection,

@@ -63,7 +63,7 @@ export async function connectCluster(
       return { reply: await connection.send(command), connection };
     } catch (error) {
       if (!readMessage(error).startsWith("ASK ")) throw error;
-      // The primary has the slot, and has given the key to another server already. That is no failover.
+      // The primary has given the key to another server, and has the slot. A failover looks different.
       return await importing.send(error, command);
     }
   }
@@ -83,7 +83,7 @@ export async function connectCluster(
       }
     },
     async sendToPrimaries(command) {
-      // The package empties its list while it asks for the slots again. No primary is no answer, and never a good one.
+      // The package empties its list while it asks for the slots again. An empty list of answers would look like success.
       for (let waits = 0; client.masters.length === 0 && waits < MAX_WAITS; waits++)
         await sleep(systemClock, WAIT_MS);
       if (client.masters.length === 0)

@@ -6,9 +6,9 @@ import type { RedisConnection } from "./connection.ts";
 import { defineRead, defineWrite, type Script } from "./script.ts";
 
 /*
- * Users: a hash of records by name, a hash of names by subject, a sorted set of names, and a sorted set of login keys,
- * each with its name. The fifth key has the number of a user's last change for as long as a failover can lose it, also
- * when the user was removed. All are in one slot.
+ * Users are a hash of records by name, a hash of names by subject, a sorted set of names, and a sorted set of login keys.
+ * Each login key has its name behind it. The fifth key has the number of a user's last change for as long as a failover
+ * can lose it. The number stays when the user was removed. All keys are in one slot.
  */
 
 /** Another process remembers a change for less time than its number is kept. */
@@ -25,7 +25,7 @@ const NUMBERED = `local function numbered(outcome, subject)
 end
 `;
 
-/** Between a login key and a name. Neither contains it. */
+/** Separates a login key and a name, which do not contain it. */
 const SEPARATOR = "\\0";
 
 /**

@@ -1,7 +1,7 @@
 import type { AnsweringConnection } from "./client.ts";
 import { readMessage } from "./errors.ts";
 
-/** What a write needs before it is acknowledged. */
+/** The conditions under which a write is acknowledged. */
 export interface ConfirmationNeeds {
   /** The key that decided on the server. */
   readonly key: string;
