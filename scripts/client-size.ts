@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { buildSync } from "esbuild";
 
 /** Bytes of the minified bundle after gzip. */
-const BUDGET = 5_320;
+const BUDGET = 5_260;
 
 const { outputFiles } = buildSync({
   entryPoints: ["src/client/index.ts"],

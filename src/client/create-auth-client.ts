@@ -76,18 +76,18 @@ export const createAuthClient = (options: AuthClientOptions): AuthClient => {
     },
     async adopt(tokens) {
       if (await begin(session, await update(session), clock.now(), tokens)) return;
-      refuse("adopt: tokens", "a whole answer", Object.keys(tokens));
+      refuse("adopt: tokens", "whole", Object.keys(tokens));
     },
     accessToken,
     peek: () => (isUsable(session) && session.record.access) || null,
     fetch: createFetch(session),
     connect(target, socketOptions) {
       const socketUrl = readUrl("connect: url", target);
-      if (!session.isListed(socketUrl)) refuse("connect: url", "of a listed origin", socketUrl.origin);
+      if (!session.isListed(socketUrl)) refuse("connect: url", "listed", socketUrl.origin);
       return openSocket(session, socketUrl, socketOptions);
     },
     async sessions() {
-      const answer = await ask(session, "sessions?limit=500", undefined, await accessToken(), "GET");
+      const answer = await ask(session, "sessions?limit=500", undefined, await accessToken());
       const { sessions } = answer.body;
       if (sessions) return sessions as SessionInfo[];
       throw new Unavailable(answer);

@@ -37,7 +37,7 @@ export const createSession = ({
     clock,
     random,
     name,
-    baseUrl,
+    authUrl: baseUrl.href.replace(/\/?$/, "/auth/"),
     hasCookies,
     storage: stored === "memory" ? undefined : stored,
     storageRetryAt: -Infinity,

@@ -61,7 +61,7 @@ const keepConnected = (session: Session, line: Line) => {
   };
 
   const lost = (code: number, { error, retry_after: seconds }: ServerMessage = {}) => {
-    const isAboutToken = [TOKEN_EXPIRED, INVALID_TOKEN, TOKEN_REVOKED].includes(code);
+    const isAboutToken = code === TOKEN_EXPIRED || code === INVALID_TOKEN || code === TOKEN_REVOKED;
     const needsFresh = (isAboutToken || (code === ABNORMAL && line.state !== "open")) && fresh < 2;
     if (code >= FINAL && !needsFresh) return line.end(code, error);
     if (needsFresh) fresh = 1;
@@ -165,7 +165,8 @@ export const openSocket = (
     },
     // The token is a subprotocol, as in Kubernetes, because a browser cannot send a header.
     dial: (token, present) => {
-      const encoded = btoa(token).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+      // The characters of a JWT give no `+` and no `/`, in which base64 differs from base64url.
+      const encoded = btoa(token).replaceAll("=", "");
       const inHandshake =
         firstMessage || session.hasCookies ? [] : [`base64url.bearer.authorization.k8s.io.${encoded}`];
       const socket = new WebSocket(url, [...protocols, ...inHandshake]);

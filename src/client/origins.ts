@@ -5,7 +5,7 @@ export const refuse = (name: string, wanted: string, got: unknown): never => {
 
 /** Refuses the options that are left over, so that a misspelt one is not passed over. */
 export const refuseUnknown = (name: string, unknown: object): void => {
-  for (const option in unknown) refuse(name, "a known name", option);
+  for (const option in unknown) refuse(name, "known", option);
 };
 
 /** Reads a URL, which may be relative to the page. Throws a `TypeError` with its name. */

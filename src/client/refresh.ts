@@ -57,9 +57,8 @@ const run = async (session: Session, seen: AuthRecord): Promise<AuthRecord> => {
       throw new Unavailable({ cause, retryAfterMs });
     }
   }
-  const { record } = session;
-  if (record.life) return record;
-  throw new Ended(record.out);
+  if (session.record.life) return session.record;
+  throw new Ended(session.record.out);
 };
 
 /** Returns a record that is newer than `seen` and usable. All calls of this page join one refresh. */

@@ -35,28 +35,26 @@ const read = async (response: Response): Promise<Answer> => {
 
 /** Sends a request with the access token, or with the cookies. */
 export const send = async (session: Session, request: Request, access?: string): Promise<Response> => {
-  const { fetch, hasCookies } = session;
-  const { headers, method } = request;
-  if (access) headers.set("Authorization", `Bearer ${access}`);
+  if (access) request.headers.set("Authorization", `Bearer ${access}`);
   // The service takes cookies of an unsafe request only with this header, which no foreign page can send.
-  if (hasCookies && !/^(GET|HEAD)$/.test(method)) headers.set("X-Holdfast", "1");
-  return await fetch(request, hasCookies ? { credentials: "include" } : {});
+  if (session.hasCookies && !/^(GET|HEAD)$/.test(request.method)) request.headers.set("X-Holdfast", "1");
+  return await session.fetch(request, session.hasCookies ? { credentials: "include" } : {});
 };
 
 /**
- * Sends a request to an endpoint below `/auth/`. Never rejects. The request survives the page, because most of them change
- * the session.
+ * Sends a request to an endpoint below `/auth/`: by default a POST with a body, and a GET without one. Never rejects. The
+ * request survives the page, because most of them change the session.
  */
 export const ask = async (
   session: Session,
   path: string,
   body?: object,
   access?: string,
-  method = "POST",
+  method: string = body ? "POST" : "GET",
 ): Promise<Answer> => {
   const abort = new AbortController();
   try {
-    const request = new Request(`${session.baseUrl.href.replace(/\/$/, "")}/auth/${path}`, {
+    const request = new Request(session.authUrl + path, {
       method,
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),

@@ -9,7 +9,8 @@ export interface Session extends Pick<
 > {
   /** The name of the record, of the locks and of the channel. */
   readonly name: string;
-  readonly baseUrl: URL;
+  /** The URL of the endpoints, with a slash at its end. */
+  readonly authUrl: string;
   readonly hasCookies: boolean;
   /** `undefined` when the record stays in this page. */
   readonly storage: AuthStorage | undefined;

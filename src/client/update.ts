@@ -8,17 +8,22 @@ import type { AuthRecord, AuthState, AuthStorage } from "./types.ts";
 const apply = (session: Session, stored: AuthRecord, persistence: AuthStorage["persistence"]) => {
   const { clock } = session;
   const record = newest(stored, session.record);
-  const { n, sid: sessionId, sub: subject, at, life, out: cause } = record;
-  if (n !== session.record.n) {
+  if (record.n !== session.record.n) {
     session.trouble = null;
     session.retryAt = -Infinity;
-    session.newAt = clock.monotonic() - Math.max(0, clock.now() - at);
+    session.newAt = clock.monotonic() - Math.max(0, clock.now() - record.at);
   }
   session.record = record;
-  const { trouble } = session;
-  const state: AuthState = life
-    ? { status: "in", sessionId, subject, expiresAt: at + life, persistence, trouble }
-    : { status: "out", cause };
+  const state: AuthState = record.life
+    ? {
+        status: "in",
+        sessionId: record.sid,
+        subject: record.sub,
+        expiresAt: record.at + record.life,
+        persistence,
+        trouble: session.trouble,
+      }
+    : { status: "out", cause: record.out };
   if (JSON.stringify(state) !== JSON.stringify(session.state)) {
     session.state = state;
     // The error of a listener reaches the page, and no other listener.

@@ -70,7 +70,7 @@ test("each documented option of connect is accepted, and a misspelt one is refus
   const auth = createAuthClient({ baseUrl: idUrl, storage: "memory" });
   for (const name of documented("WebSockets").keys()) auth.connect(idUrl, { [name]: undefined }).close();
   for (const name of ["onmessage", "protocol", "maxQueueSize"]) {
-    const message = `connect: option must be a known name, got ${name}`;
+    const message = `connect: option must be known, got ${name}`;
     assert.throws(() => auth.connect(idUrl, { [name]: "x" }), { message });
   }
   auth.close();
@@ -83,6 +83,6 @@ test("each documented option is accepted, and a misspelt one is refused by name"
   }
   for (const name of misspelt) {
     const options = { baseUrl: idUrl, [name]: "x" } as unknown as AuthClientOptions;
-    assert.throws(() => createAuthClient(options), { message: `option must be a known name, got ${name}` });
+    assert.throws(() => createAuthClient(options), { message: `option must be known, got ${name}` });
   }
 });
