@@ -1,4 +1,5 @@
 import type { End, Facts, IssuedToken } from "./facts.ts";
+import { mayHaveLostKey } from "./lost-keys.ts";
 import type { RecordedOperation, RunHistory } from "./run-history.ts";
 
 /** The clocks of services may be wrong by this much without a step. */
@@ -15,7 +16,11 @@ export function mayRefuseLiveSession(
   facts: Facts,
   plan: RunHistory["plan"],
 ): boolean {
-  return mayBeUnnumbered(operation, token, facts, plan) || authorityMayBeAhead(operation, token, facts, plan);
+  return (
+    mayBeUnnumbered(operation, token, facts, plan) ||
+    authorityMayBeAhead(operation, token, facts, plan) ||
+    (hasAuthority(operation, plan) && mayHaveLostKey(token, facts))
+  );
 }
 
 /**
@@ -24,12 +29,14 @@ export function mayRefuseLiveSession(
  * clock was set back calls such a token revoked.
  */
 function authorityMayBeAhead(
-  { call, ended }: RecordedOperation,
+  operation: RecordedOperation,
   { expiresAt, receivedAt }: IssuedToken,
   { clockSteps }: Facts,
-  { guards, services }: RunHistory["plan"],
+  plan: RunHistory["plan"],
 ): boolean {
-  if (!guards.some(({ name, hasAuthority }) => name === call["guard"] && hasAuthority)) return false;
+  const { ended } = operation;
+  const { services } = plan;
+  if (!hasAuthority(operation, plan)) return false;
   if (ended > expiresAt - DRIFT_MS) return true;
   return clockSteps.some((step) => {
     const askedAt = Math.min(step.ended, ended);
@@ -42,6 +49,10 @@ function authorityMayBeAhead(
       .reduce((sum, { ms }) => sum + ms, 0);
     return askedAt + aheadMs > expiresAt - DRIFT_MS;
   });
+}
+
+function hasAuthority({ call }: RecordedOperation, { guards }: RunHistory["plan"]): boolean {
+  return guards.some((guard) => guard.name === call["guard"] && guard.hasAuthority);
 }
 
 /**

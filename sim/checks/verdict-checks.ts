@@ -3,6 +3,7 @@ import { beganWithEmptiedLog } from "./emptied-log.ts";
 import type { ClockStep } from "./fault-times.ts";
 import type { Facts, IssuedToken } from "./facts.ts";
 import { mayRefuseLiveSession } from "./live-session-refusals.ts";
+import { mayHaveLostKey } from "./lost-keys.ts";
 import type { RecordedOperation, RunHistory } from "./run-history.ts";
 import type { Violation } from "./violation.ts";
 
@@ -111,6 +112,7 @@ const good: VerdictCheck = ({ operation, token, status, seconds }, facts, { plan
   )
     return null;
   if (reason === "revoked" && mayRefuseLiveSession(operation, token, facts, plan)) return null;
+  if (reason === "unknown_key" && mayHaveLostKey(token, facts)) return null;
   const issuedAt = token.expiresAt - plan.lifetimes.accessTokenTtlMs;
   // The clock of the issuer was ahead, so the token is from the future.
   const isFromFuture =
@@ -164,7 +166,7 @@ export function findWrongRefusal(
   facts: Facts,
   run: RunHistory,
 ): string | null {
-  const messages = ["expired", "revoked", "not_yet_valid"].map((reason) =>
+  const messages = ["expired", "revoked", "not_yet_valid", "unknown_key"].map((reason) =>
     good({ operation: { ...operation, answer: { reason } }, token, status: "invalid", seconds }, facts, run),
   );
   return messages.includes(null) ? null : "a good token was refused with 401";

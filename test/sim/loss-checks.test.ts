@@ -43,9 +43,9 @@ class WrittenLoss {
     return this.call(at, "logout", {}, { status: 204 });
   }
 
-  verdict(at: number, status: string): this {
-    const guard = { guard: "guard", life: 1, maxRevocationAgeMs: boundMs, token: "a1" };
-    return this.call(at, "verdict", { ...guard, clockErrorMs: 0, startErrorMs: 0 }, { status });
+  verdict(at: number, status: string, reason?: string, token = "a1"): this {
+    const guard = { guard: "guard", life: 1, maxRevocationAgeMs: boundMs, token };
+    return this.call(at, "verdict", { ...guard, clockErrorMs: 0, startErrorMs: 0 }, { status, reason });
   }
 
   /** The store goes back at a time, and has lost changes that it made at other times. */
@@ -198,6 +198,23 @@ test("only a guard that opened an emptied store by itself, without a snapshot, k
   assert.deepEqual(revived({ readsStore: true, hasSnapshots: true }), ["revoked is refused"]);
   assert.deepEqual(revived({ readsStore: false, hasSnapshots: false }), ["revoked is refused"]);
   assert.deepEqual(revived({ readsStore: true, hasSnapshots: false }, 31_000), ["revoked is refused"]);
+});
+
+test("a token is refused as one of an unknown key only when the store may have lost a rotation of keys before it", () => {
+  const refused = (rotatedAt: number, loss: (history: WrittenLoss) => WrittenLoss) =>
+    loss(written().call(rotatedAt, "rotate keys", {}, { status: 204 }))
+      .call(500, "login", {}, { status: 200, session: "s2", refresh: "r9", access: "a9", expiresAt: 300_000 })
+      .verdict(3_000, "invalid", "unknown_key", "a9")
+      .failures();
+  const wrong = ["an outage is never invalid"];
+  const lost = (at: number) => (history: WrittenLoss) => history.loss(2_000, [at], ["holdfast:{store}"]);
+  assert.deepEqual(refused(200, lost(205)), []);
+  assert.deepEqual(refused(200, lost(300)), wrong);
+  assert.deepEqual(refused(700, lost(705)), wrong);
+  assert.deepEqual(
+    refused(200, (history) => history.loss(2_000, [205], ofSession)),
+    wrong,
+  );
 });
 
 test("a loss excuses no failure before it", () => {

@@ -1,0 +1,26 @@
+import type { Facts, IssuedToken } from "./facts.ts";
+
+/** While the store cannot be read, a service signs with keys that it has read this long ago, and its clock may be slow. */
+const MAX_KEYS_AGE_MS = 61_000;
+
+/**
+ * Whether the store may have lost the key that signed a token, because it has lost a rotation of keys. No service knows
+ * the key then, so a token with it is refused as one of an unknown key (docs/run/redis.md).
+ */
+export function mayHaveLostKey(
+  { receivedAt }: IssuedToken,
+  { losses, operations }: Pick<Facts, "losses" | "operations">,
+): boolean {
+  const lost = losses.all.filter(({ reportedAt }) => receivedAt <= reportedAt + MAX_KEYS_AGE_MS);
+  if (lost.length === 0) return false;
+  const rotations = operations.filter(({ operation }) => operation === "rotate keys");
+  return lost.some(({ changes }) =>
+    changes.some(
+      ({ at, keys, isWhole }) =>
+        isWhole !== true &&
+        at <= receivedAt &&
+        (keys?.some((key) => key.endsWith("{store}")) ?? true) &&
+        rotations.some(({ began, ended }) => began <= at && at <= ended),
+    ),
+  );
+}
