@@ -10,6 +10,8 @@ const MAX_AUDIT_EVENTS = 300;
 const MAX_PER_SECOND = 5;
 /** The same about all issuers, because a stranger may name any number of them. */
 const MAX_OF_KIND_PER_SECOND = 20;
+/** A client that goes on sending a wrong token must not push out the other events. Further refusals are counted. */
+const REFUSAL_PAUSE_MS = 3_600_000;
 /** The longest text of an event. */
 const MAX_CHARS = 500;
 
@@ -79,6 +81,8 @@ export class EventLog {
   readonly #events: TimelineEvent[] = [];
   readonly #auditEvents: TimelineEvent[] = [];
   readonly #failing = new Set<string>();
+  /** When a refusal was last added, for each issuer and reason. */
+  readonly #refusedAt = new Map<string, number>();
   #seq = 0;
   #second = 0;
   /** Events of this second by kind. */
@@ -158,8 +162,21 @@ export class EventLog {
       const ended = failures.filter((failure) => this.#failing.delete(`${failure} ${issuer}`));
       if (ended.length === 0) return;
     }
+    // The message begins with the reason.
+    if (kind === "token_refused" && !this.#isFirstRefusal(`${issuer} ${message.split(":", 1)[0]}`)) {
+      return this.#omit(`guard ${kind} ${issuer}`);
+    }
     if (isRecoverable(kind) && this.#failing.size < MAX_FAILING) this.#failing.add(`${kind} ${issuer}`);
     this.add({ source: "guard", kind, tone: guardTones[kind] ?? "warning", issuer, message });
+  }
+
+  /** Whether no refusal with this key was added within the pause. */
+  #isFirstRefusal(key: string): boolean {
+    const now = this.#clock.monotonic();
+    if (now - (this.#refusedAt.get(key) ?? -Infinity) < REFUSAL_PAUSE_MS) return false;
+    if (this.#refusedAt.size >= MAX_FAILING) this.#refusedAt.clear();
+    this.#refusedAt.set(key, now);
+    return true;
   }
 
   #addAuditEvent(event: AuditEvent): void {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { guardEvents } from "../../../src/core/event-channels.ts";
 import { EventLog } from "../../../src/server/dashboard/event-log.ts";
 import type { TimelineEvent } from "../../../src/dashboard/wire-state.ts";
 import { FakeClock } from "../../../src/testing/index.ts";
@@ -33,4 +34,21 @@ test("law 6: a flood of one kind about made-up issuers is cut and counted, and o
     "https://two.example",
   ]);
   assert.ok(log.after(0).length <= 500);
+});
+
+test("law 6: a client that sends wrong tokens for hours adds one refusal an hour for each reason and issuer", async (t) => {
+  const { clock, sent, log } = setUp();
+  t.after(log.subscribe());
+  const refuse = (reason: string, issuer: string | null) =>
+    guardEvents.publish({ guard: "service", issuer, event: "token_refused", message: `${reason}: its …` });
+  for (let minute = 0; minute < 120; minute++) {
+    for (const issuer of ["https://a.example", "https://b.example"]) refuse("wrong_audience", issuer);
+    refuse("wrong_issuer", null);
+    await clock.advance(60_000);
+  }
+  assert.equal(sent.length, 6);
+  assert.deepEqual(
+    sent.map(({ omitted }) => omitted),
+    [0, 0, 0, 59, 59, 59],
+  );
 });
