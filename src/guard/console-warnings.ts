@@ -63,7 +63,7 @@ export class ConsoleWarnings {
   /** `topic` is the claim where each claim has a minute of its own. */
   #refused(kind: Kind, { issuer, claim }: RefusalDetail, explained: () => string, topic = ""): void {
     if (!this.#isOn && !guardEvents.hasSubscribers) return;
-    if (!this.#isDue(kind, JSON.stringify([kind, issuer, topic]))) return;
+    if (!this.#isDue(kind, `${kind} ${issuer} ${topic}`)) return;
     // The text about a wrong `iss` names the issuers that the guard expects.
     const of = issuer === null || claim === "iss" ? "" : ` of ${show(issuer)}`;
     const text = `refused a token${of}: ${explained()}`;
