@@ -13,7 +13,7 @@ import { sendLines, type RawResponse } from "./raw-client.ts";
 
 const variables = { caddy: "import holdfast_endpoints", haproxy: "yes" } as const;
 
-/** Starts a server that writes the latest value of `answer` to every client, and keeps the request lines. */
+/** Starts a server that writes the latest value of `answer` to every client, and keeps the heads of requests. */
 async function startRawServer(answer: () => string) {
   const sockets = new Set<Socket>();
   const seen: string[] = [];
@@ -21,7 +21,7 @@ async function startRawServer(answer: () => string) {
     sockets.add(socket);
     socket.on("error", () => {});
     socket.once("data", (data) => {
-      seen.push(data.toString("latin1").split("\r\n")[0] ?? "");
+      seen.push(data.toString("latin1"));
       socket.end(answer());
     });
   }).listen(0, "127.0.0.1");
@@ -87,8 +87,20 @@ for (const name of ["caddy", "haproxy"] as const) {
         assert.deepEqual(response.headers.get("retry-after"), ["7"]);
         assert.deepEqual(response.headers.get("content-type"), ["text/own"]);
         assert.equal(response.body, "OK");
-        assert.equal(service.seen.at(-1), "GET /auth/refresh HTTP/1.1");
+        assert.match(service.seen.at(-1) ?? "", /^GET \/auth\/refresh HTTP\/1\.1\r\n/);
       }
+    });
+
+    test("fault 78: no client chooses the address that the service sees", async () => {
+      answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+      const headers = ["Host: api.example", "X-Forwarded-For: 192.0.2.7", "Forwarded: for=192.0.2.8"];
+      await sendLines(proxy.port, "POST /auth/login HTTP/1.1", [...headers, "Content-Length: 2"], "{}");
+      const [head = ""] = service.seen.slice(-1);
+      assert.match(head, /^POST \/auth\/login/);
+      // `Forwarded` does not count beside this header.
+      assert.deepEqual(head.match(/^x-forwarded-for: .*$/gim), [
+        `${name === "caddy" ? "X-Forwarded-For" : "x-forwarded-for"}: 127.0.0.1`,
+      ]);
     });
 
     test("fault 55: no path beside the endpoints passes without the service's decision", async () => {
@@ -105,7 +117,7 @@ for (const name of ["caddy", "haproxy"] as const) {
     test("without the variable, the paths of the endpoints are guarded like all others", async () => {
       answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
       assert.equal((await get(proxyWithout, "/auth/refresh"))?.status, 403);
-      assert.equal(service.seen.at(-1), `GET /verify/${name} HTTP/1.1`);
+      assert.ok(service.seen.at(-1)?.startsWith(`GET /verify/${name} HTTP/1.1`));
       assert.deepEqual(application.requests, []);
     });
   });
