@@ -12,7 +12,7 @@ import {
 } from "./columns.ts";
 import { toUser } from "./users.ts";
 import { toEntry } from "./revocations.ts";
-import { SESSION_COLUMNS, toSessionRecord } from "./session-rows.ts";
+import { SESSION_COLUMNS, toSessionRecord, type SessionRow } from "./session-rows.ts";
 
 /** Reads the rows while they are iterated over, so each part can be read once. The caller keeps writers out. */
 export function readDump(db: DatabaseSync): StoreDump {
@@ -22,7 +22,9 @@ export function readDump(db: DatabaseSync): StoreDump {
   const newest = db.prepare("SELECT seq, chain FROM revocations ORDER BY seq DESC LIMIT 1").get();
   return {
     users: mapRows(rows(selectFrom("users", USER_COLUMNS)), toUser),
-    sessions: mapRows(rows(selectFrom("sessions", SESSION_COLUMNS)), toSessionRecord),
+    sessions: mapRows(rows(selectFrom("sessions", SESSION_COLUMNS)), (row: object) =>
+      toSessionRecord(Object.values(row) as unknown as SessionRow),
+    ),
     lastCutoff,
     cutoffs: rows(selectFrom("cutoffs", CUTOFF_COLUMNS)) as StoreDump["cutoffs"],
     keys: db
