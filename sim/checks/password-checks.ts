@@ -95,13 +95,33 @@ function isDisabled({ began, ended }: RecordedOperation, ofUser: readonly Record
 }
 
 /** Whether the password was certainly in force during the whole login, and the user certainly enabled. */
-function isCertain({ call, began, ended }: RecordedOperation, ofUser: readonly RecordedOperation[]): boolean {
+function isCertain(login: RecordedOperation, ofUser: readonly RecordedOperation[]): boolean {
+  const { call, began, ended } = login;
   const origin = ofUser.find(
     (change) => change.call["to"] === call["password"] && isDone(change) && change.ended < began,
   );
-  if (origin === undefined) return false;
-  return ofUser.every((change) => {
-    if (change === origin || change.began > ended || change.ended < origin.began) return true;
-    return change.operation === "enable user" && isDone(change) && change.ended < began;
-  });
+  if (origin === undefined || mayBeDisabled(login, ofUser)) return false;
+  return ofUser.every(
+    (change) =>
+      change === origin ||
+      change.operation === "enable user" ||
+      change.operation === "disable user" ||
+      change.began > ended ||
+      change.ended < origin.began,
+  );
+}
+
+/** Whether the user was disabled at any time before the end of the login, and not certainly enabled since. */
+function mayBeDisabled({ began, ended }: RecordedOperation, ofUser: readonly RecordedOperation[]): boolean {
+  const isEnabledAfter = (disabled: RecordedOperation) =>
+    ofUser.some(
+      (enabled) =>
+        enabled.operation === "enable user" &&
+        isDone(enabled) &&
+        enabled.began > disabled.ended &&
+        enabled.ended < began,
+    );
+  return ofUser.some(
+    (change) => change.operation === "disable user" && change.began < ended && !isEnabledAfter(change),
+  );
 }

@@ -141,6 +141,16 @@ test("the checks notice that the loser of two changes of one password ends the s
   assert.deepEqual(other.failures(), [], "a change of the new password may have ended the session");
 });
 
+test("a password that was set while its user was disabled logs in only when the user is enabled again", () => {
+  const set = () =>
+    written().call(1_000, "disable user", {}, 204).call(2_000, "set password", { to: "p2" }, 204);
+  assert.deepEqual(set().login(3_000, "p2", 401).failures(), []);
+  assert.deepEqual(set().login(3_000, "p2", 200).failures(), ["a password decides"]);
+  const enabled = () => set().call(3_000, "enable user", {}, 204);
+  assert.deepEqual(enabled().login(3_050, "p2", 401).failures(), []);
+  assert.deepEqual(enabled().login(4_000, "p2", 401).failures(), ["a password decides"]);
+});
+
 test("the checks notice that a change gives a session although an administrator has set a password after it", () => {
   const both = (at: number, to: string) =>
     written()
