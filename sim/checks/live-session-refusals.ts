@@ -51,7 +51,8 @@ function authorityMayBeAhead(
   });
 }
 
-function hasAuthority({ call }: RecordedOperation, { guards }: RunHistory["plan"]): boolean {
+/** Whether the guard that decided asks an authority. */
+export function hasAuthority({ call }: RecordedOperation, { guards }: RunHistory["plan"]): boolean {
   return guards.some((guard) => guard.name === call["guard"] && guard.hasAuthority);
 }
 

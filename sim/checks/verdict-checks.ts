@@ -2,7 +2,7 @@ import { TOLERANCE_MS } from "../plan.ts";
 import { beganWithEmptiedLog } from "./emptied-log.ts";
 import type { ClockStep } from "./fault-times.ts";
 import type { Facts, IssuedToken } from "./facts.ts";
-import { mayRefuseLiveSession } from "./live-session-refusals.ts";
+import { hasAuthority, mayRefuseLiveSession } from "./live-session-refusals.ts";
 import { mayHaveLostKey } from "./lost-keys.ts";
 import type { RecordedOperation, RunHistory } from "./run-history.ts";
 import type { Violation } from "./violation.ts";
@@ -102,7 +102,9 @@ const revoked: VerdictCheck = ({ operation, token, status, seconds }, facts, { p
 /** A guard may say no to a good token only with a reason that the history proves. */
 const good: VerdictCheck = ({ operation, token, status, seconds }, facts, { plan }) => {
   if (status !== "invalid") return null;
-  const reason = operation.answer?.["reason"];
+  const given = operation.answer?.["reason"];
+  // A guard that has no key for the token knows only that its authority calls the token inactive.
+  const reason = given === "inactive" && hasAuthority(operation, plan) ? "revoked" : given;
   const leftMs = token.expiresAt - operation.ended - clockAllowance(operation, facts);
   if (reason === "expired" && (leftMs < MARGIN_MS || isLongAhead(operation, facts))) return null;
   // A revoked token that its own clock calls expired is told as expired.
@@ -118,7 +120,7 @@ const good: VerdictCheck = ({ operation, token, status, seconds }, facts, { plan
   const isFromFuture =
     issuedAt - operation.began > TOLERANCE_MS - clockAllowance(operation, facts) - MARGIN_MS;
   if (reason === "not_yet_valid" && isFromFuture) return null;
-  return `a good token was refused as ${String(reason)}, ${seconds(leftMs)} before its expiry`;
+  return `a good token was refused as ${String(given)}, ${seconds(leftMs)} before its expiry`;
 };
 
 /**

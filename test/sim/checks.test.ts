@@ -321,3 +321,12 @@ test("a new token may be refused for doubt about the clock of its own server onl
   assert.deepEqual(stepOf("guard").failures(), []);
   assert.deepEqual(stepOf("service-1").failures(), ["recovery"]);
 });
+
+test("a guard without a key calls a token inactive only when its authority may know that the session has ended", () => {
+  const withAuthority = { guards: [{ ...plannedGuard, hasAuthority: true }] };
+  const live = () => new WrittenHistory().login().verdict(1_000, refused("inactive"));
+  const ended = () => new WrittenHistory().login().logout(1_000).verdict(2_000, refused("inactive"));
+  assert.deepEqual(ended().failures(withAuthority), []);
+  assert.deepEqual(ended().failures({ guards: [plannedGuard] }), ["an outage is never invalid"]);
+  assert.deepEqual(live().failures(withAuthority), ["an outage is never invalid"]);
+});

@@ -79,6 +79,11 @@ class WrittenHealth {
     return this.#fault(at, 10_000, "isolation", process);
   }
 
+  /** A fault that hits no process of the service and not its store. */
+  disturb(at: number, fault: string): this {
+    return this.#fault(at, 10_000, fault, null);
+  }
+
   /** The names of the checks that fail, each once. */
   failures(): string[] {
     const violations = runChecks({ plan, history: this.#history, startedAt: 0 });
@@ -139,6 +144,10 @@ test("a fault of another part explains no wrong health", () => {
   assert.deepEqual(isolated("service-1").failures(), []);
   assert.deepEqual(isolated("service-2").failures(), ["health agrees"]);
   assert.deepEqual(isolated("guard-1").failures(), ["health agrees"]);
+  for (const fault of ["lossy network", "authority fails", "client offline"]) {
+    const disturbed = working().disturb(2_500, fault).health(3_000, 200, told);
+    assert.deepEqual(disturbed.failures(), ["health agrees"], fault);
+  }
 });
 
 test("a loss explains failed refreshes only of the sessions and users that it concerns, and not before it", () => {

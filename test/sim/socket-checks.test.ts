@@ -208,6 +208,11 @@ const wrong: readonly [check: string, what: string, written: WrittenConnections]
     connected().fault(2_000, 120_000, "isolation", "guard-2").close(100_000, "unavailable", "try_later"),
   ],
   [
+    "an outage spares connections",
+    "only a client had a fault",
+    connected().fault(2_000, 120_000, "client offline", null).close(100_000, "unavailable", "try_later"),
+  ],
+  [
     "a connection keeps its user",
     "the token of another user is accepted",
     connected().renew(2_000, true, "ok"),
