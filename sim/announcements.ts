@@ -1,5 +1,5 @@
-import { issuerEvents, storeEvents } from "../src/core/event-channels.ts";
-import type { IssuerEvent, StoreEvent } from "../src/core/events.ts";
+import { auditEvents, issuerEvents, storeEvents } from "../src/core/event-channels.ts";
+import type { AuditEvent, IssuerEvent, StoreEvent } from "../src/core/events.ts";
 import type { World } from "../src/testing/simulation/index.ts";
 
 /** What a process announces about writes that its store has lost or may lose. */
@@ -16,14 +16,20 @@ const announcements: ReadonlySet<string> = new Set<Announcement>([
   "durability_restored",
 ]);
 
-/** Records the announcements of all processes. The returned function ends that. */
+/** Records the announcements and the audit events of lost writes of all processes. The returned function ends that. */
 export function recordAnnouncements(world: Pick<World, "record">): () => void {
   const record = (message: unknown) => {
     const { event } = message as StoreEvent | IssuerEvent;
     if (announcements.has(event)) world.record("announced", { event });
   };
+  const recordAudit = (message: unknown) => {
+    const { kind } = message as AuditEvent;
+    if (announcements.has(kind)) world.record("audited", { event: kind });
+  };
   for (const channel of [issuerEvents, storeEvents]) channel.subscribe(record);
+  auditEvents.subscribe(recordAudit);
   return () => {
+    auditEvents.unsubscribe(recordAudit);
     for (const channel of [issuerEvents, storeEvents]) channel.unsubscribe(record);
   };
 }

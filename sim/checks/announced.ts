@@ -8,9 +8,12 @@ export interface Announced {
   readonly event: Announcement;
 }
 
-/** The announcements of a run, in the order of their times. */
-export function announcementsOf({ history }: RunHistory): Announced[] {
+/** The announcements of a run, or their audit events, in the order of their times. */
+export function announcementsOf(
+  { history }: RunHistory,
+  recorded: "announced" | "audited" = "announced",
+): Announced[] {
   return history
-    .filter(({ kind }) => kind === "announced")
+    .filter(({ kind }) => kind === recorded)
     .map(({ at, process, data }) => ({ at, process, event: data["event"] as Announcement }));
 }

@@ -37,6 +37,7 @@ export function checkAnnouncements(facts: Facts, run: RunHistory): Violation[] {
   const evictions = evictionsOf(facts, run);
   return [
     ...findUnfounded(announced, facts, evictions),
+    ...findUnaudited(announced, announcementsOf(run, "audited")),
     ...findUnannouncedRollbacks(announced, facts, run),
     ...findUnannouncedRestores(announced, facts),
     ...findUnannouncedEvictions(announced, facts, run, evictions),
@@ -88,6 +89,17 @@ function findUnfounded(
       process,
       message: `${event} was announced although the store had lost nothing that it tells of`,
     }));
+}
+
+/** A process that announces that its store went back puts that into the audit log in the same moment. */
+function findUnaudited(announced: readonly Announced[], audited: readonly Announced[]): Violation[] {
+  return announced
+    .filter(
+      (one) =>
+        one.event === "store_rolled_back" &&
+        !audited.some(({ at, process }) => at === one.at && process === one.process),
+    )
+    .map(({ at, process, event }) => ({ check, at, process, message: `${event} has no audit event` }));
 }
 
 /** A process that has applied its lost writes again says so. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { recordAnnouncements } from "../../sim/announcements.ts";
 import { runChecks } from "../../sim/checks/run-checks.ts";
 import { drawPlan } from "../../sim/plan.ts";
-import { issuerEvents, storeEvents } from "../../src/core/event-channels.ts";
+import { auditEvents, issuerEvents, storeEvents } from "../../src/core/event-channels.ts";
 import type { HistoryEntry } from "../../src/testing/simulation/index.ts";
 
 const drawn = drawPlan(1, 10);
@@ -61,7 +61,9 @@ class WrittenAnnouncements {
   }
 
   announced(at: number, event: string): this {
-    return this.entry(at, "announced", { event });
+    const isAudited = event === "store_rolled_back";
+    const written = this.entry(at, "announced", { event });
+    return isAudited ? written.entry(at, "audited", { event }) : written;
   }
 
   /** The names of the checks that fail, each once. */
@@ -84,6 +86,17 @@ test("the announcements of issuers and stores are recorded until that ends, and 
     issuerEvents.publish({ issuer: "i", event: "store_rolled_back", message: "" });
     issuerEvents.publish({ issuer: "i", event: "clock_differs", message: "" });
     storeEvents.publish({ store: "s", event: "writes_restored", message: "" });
+    for (const kind of ["login", "store_rolled_back"] as const) {
+      auditEvents.publish({
+        at: 0,
+        kind,
+        subject: null,
+        session: null,
+        actor: null,
+        source: null,
+        detail: null,
+      });
+    }
   };
   publish();
   end();
@@ -91,6 +104,7 @@ test("the announcements of issuers and stores are recorded until that ends, and 
   assert.deepEqual(recorded, [
     ["announced", { event: "store_rolled_back" }],
     ["announced", { event: "writes_restored" }],
+    ["audited", { event: "store_rolled_back" }],
   ]);
 });
 
@@ -113,6 +127,13 @@ test("the check notices that a session went on from a token ahead of the store w
   assert.deepEqual(ahead().announced(3_500, "store_rolled_back").failures(), missing);
   const kept = written().refresh(1_000, "r1", 200, "r2").refresh(3_000, "r2", 200, "r3");
   assert.deepEqual(kept.failures(), [], "the store has lost nothing");
+});
+
+test("the check notices that an announcement is not in the audit log", () => {
+  const event = "store_rolled_back";
+  const lost = () => written().loss(2_000, 1_005, ofSession).entry(3_000, "announced", { event });
+  assert.deepEqual(lost().failures(), missing);
+  assert.deepEqual(lost().entry(3_000, "audited", { event }).failures(), []);
 });
 
 test("the check notices that a lost session was refused without an announcement in the last minute", () => {

@@ -40,7 +40,8 @@ class WrittenHealth {
     const data = { since, isRemembered: false, changes: [{ at: 5, keys: [key] }] };
     this.#history.push({ at: since, process: null, kind: "writes lost", data });
     const announced = { event: "store_rolled_back" };
-    this.#history.push({ at: since, process: "service-1", kind: "announced", data: announced });
+    for (const kind of ["announced", "audited"])
+      this.#history.push({ at: since, process: "service-1", kind, data: announced });
     return this;
   }
 
