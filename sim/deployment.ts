@@ -17,7 +17,8 @@ import { API_URL, AUTH_HOST, AUTH_URL, AUTHORITY_HOST, healthHost } from "./addr
 import { createFacts, serveApi, type ApiParts } from "./api.ts";
 import { serveGateway } from "./gateway.ts";
 import { SERVICE_VIEW_MS, TOLERANCE_MS, type Plan, type PlannedGuard } from "./plan.ts";
-import { answerAsOlderVersion } from "./older-version.ts";
+import { answerAsOlderVersion } from "./older/answers.ts";
+import { toOlderView } from "./older/saved-views.ts";
 import type { Recorder } from "./recorder.ts";
 import type { SocketHost } from "./sockets/socket-host.ts";
 import type { SocketNetwork } from "./sockets/simulated-socket.ts";
@@ -81,7 +82,7 @@ export function deploy(surroundings: Surroundings): Deployment {
       start(world, planned.name, async (process, context) => {
         const { name, maxRevocationAgeMs, degraded } = planned;
         const store = planned.readsStore ? await surroundings.database.connect(process, context) : null;
-        const guard = startGuard(planned, context, store?.revocations ?? logOverHttp(context));
+        const guard = startGuard(plan, planned, context, store?.revocations ?? logOverHttp(context));
         serve(name, { guard, bounds: { guard: name, maxRevocationAgeMs, degraded }, process, context });
       }),
     ),
@@ -144,7 +145,7 @@ async function startService(
     { url: AUTH_URL, audience: API_URL },
     {
       guardFile: { ...noGuardFile, options },
-      snapshots: diskSnapshots(context),
+      snapshots: diskSnapshots(plan, context),
       clock,
       random,
       entropy,
@@ -214,7 +215,12 @@ function logOverHttp({ fetch, clock, random }: ProcessContext): RevocationFeed {
   });
 }
 
-function startGuard(planned: PlannedGuard, context: ProcessContext, revocations: RevocationFeed): Guard {
+function startGuard(
+  plan: Plan,
+  planned: PlannedGuard,
+  context: ProcessContext,
+  revocations: RevocationFeed,
+): Guard {
   const { clock, random, entropy, fetch } = context;
   const { name, revocationPollMs, maxRevocationAgeMs, degraded, memoryTtlMs } = planned;
   return createGuard({
@@ -231,7 +237,7 @@ function startGuard(planned: PlannedGuard, context: ProcessContext, revocations:
         fetch,
       }),
     }),
-    ...(planned.hasSnapshots && { snapshots: diskSnapshots(context) }),
+    ...(planned.hasSnapshots && { snapshots: diskSnapshots(plan, context) }),
     degraded,
     revocationPollMs,
     maxRevocationAgeMs,
@@ -244,12 +250,13 @@ function startGuard(planned: PlannedGuard, context: ProcessContext, revocations:
   });
 }
 
-/** Snapshots on the disk of the machine. */
-function diskSnapshots({ disk, sleep, random }: ProcessContext): Snapshots {
+/** Snapshots on the disk of the machine. In a run with upgrades, the version before has saved them. */
+function diskSnapshots({ upgrades }: Plan, { disk, sleep, random }: ProcessContext): Snapshots {
+  const read = (name: string) => JSON.parse(disk.get(name) ?? "null") as unknown;
   return {
     async load(name) {
       await sleep(1 + random() * 5);
-      return JSON.parse(disk.get(name) ?? "null") as unknown;
+      return upgrades.length > 0 ? toOlderView(name, read) : read(name);
     },
     async save(name, value) {
       const text = JSON.stringify(value);

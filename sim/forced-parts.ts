@@ -1,6 +1,7 @@
 import { mixSeed } from "../src/testing/simulation/history.ts";
 import { seededRandom } from "../src/testing/random.ts";
 import { Draw } from "./draw.ts";
+import { drawUpgrades } from "./older/planned-upgrades.ts";
 import { drawGuard, type Plan, type PlannedGuard } from "./plan.ts";
 import { addFaults, drawFaults, type FaultKind } from "./planned-faults.ts";
 
@@ -13,6 +14,9 @@ const SET_BACK = [1 / 6, 4 / 6] as const;
 /** The strengths of losses in which a server deletes keys. */
 const EVICTS = [0, 0.49] as const;
 
+/** The mean pause between two forced upgrades. */
+const UPGRADE_PAUSE_MS = 15 * SECOND;
+
 /** Parts and faults that a run can be made to have, whatever its seed draws. */
 export const forcedParts = [
   "calm",
@@ -22,6 +26,7 @@ export const forcedParts = [
   "cut off",
   "store hangs",
   "older services",
+  "upgrades",
   "key rotations",
   "clock steps",
   "clocks set back",
@@ -76,7 +81,18 @@ const force: Readonly<Record<ForcedPart, Force>> = {
     ...plan,
     guards: withGuards(plan, 1),
     olderServices: plan.services,
+    upgrades: drawUpgrades(createDraw(plan, "upgrades"), plan.faultyMs),
     clients: { ...plan.clients, keepers: 2, administrators: 1 },
+    faults: plan.faults.filter(({ kind }) => kind !== "clock step"),
+  }),
+  /** Upgrades all the time, frequent refreshes, and answers that get lost between the two. */
+  upgrades: (plan) => ({
+    ...plan,
+    olderServices: plan.services,
+    upgrades: drawUpgrades(createDraw(plan, "upgrades"), plan.faultyMs, plan.faultyMs / UPGRADE_PAUSE_MS),
+    pauseMs: 5 * SECOND,
+    lifetimes: { ...plan.lifetimes, accessTokenTtlMs: 30 * SECOND },
+    network: { ...plan.network, drop: 0.03 },
     faults: plan.faults.filter(({ kind }) => kind !== "clock step"),
   }),
   /** Keys that sign before a guard can have seen them, and tokens that live for a short time. */
@@ -92,7 +108,7 @@ const force: Readonly<Record<ForcedPart, Force>> = {
   "clock steps": (plan) => {
     const clients = { ...plan.clients, keepers: 2 };
     const lifetimes = { ...plan.lifetimes, accessTokenTtlMs: 2 * MINUTE };
-    const busy = { ...plan, clients, lifetimes, olderServices: [], pauseMs: 5 * SECOND };
+    const busy = { ...plan, clients, lifetimes, olderServices: [], upgrades: [], pauseMs: 5 * SECOND };
     return withFaults(busy, "clock step", 2 * MINUTE);
   },
   /** Clocks of guards that are set back, and not those of the services. Tokens expire in the time that is shown twice. */

@@ -18,7 +18,15 @@ export async function post(
 ): Promise<Answer> {
   const headers: Record<string, string> = { "content-type": "application/json" };
   if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
-  const init = { method: "POST", headers, body: JSON.stringify(body) };
+  return await askForJson(fetch, url, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+/** Reads JSON with a token, and gives up after three seconds. */
+export async function getJson({ fetch }: ProcessContext, url: string, token: string): Promise<Answer> {
+  return await askForJson(fetch, url, { headers: { authorization: `Bearer ${token}` } });
+}
+
+async function askForJson(fetch: ProcessContext["fetch"], url: string, init: RequestInit): Promise<Answer> {
   try {
     const response = await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
     const text = await response.text();

@@ -2,6 +2,7 @@ import type { DegradedMode } from "../src/core/rules.ts";
 import { mixSeed } from "../src/testing/simulation/history.ts";
 import { seededRandom } from "../src/testing/random.ts";
 import { Draw } from "./draw.ts";
+import { drawUpgrades, type PlannedUpgrade } from "./older/planned-upgrades.ts";
 import { drawSockets, type PlannedSockets } from "./plan-sockets.ts";
 import {
   addFaults,
@@ -67,6 +68,8 @@ export interface Plan {
   readonly services: readonly string[];
   /** Those of an older version. They answer the revocation log as it did. */
   readonly olderServices: readonly string[];
+  /** The moments at which the version before has written the store. Empty in a run without older services. */
+  readonly upgrades: readonly PlannedUpgrade[];
   readonly guards: readonly PlannedGuard[];
   /** How often the guard in a service reads the revocation log. */
   readonly servicePollMs: number;
@@ -156,7 +159,9 @@ export function drawPlan(seed: number, minutes: number): Plan {
   const replication = drawReplication(losses, lost.length > 0);
   // A loss takes a second or ten. Only busy clients write something in it.
   const pauseMs = lost.length > 0 ? Math.min(plan.pauseMs, losses.pick([1, 2, 5]) * SECOND) : plan.pauseMs;
-  return { ...plan, olderServices: older, faults, replication, pauseMs };
+  const draws = new Draw(seededRandom(mixSeed(seed, "upgrades")));
+  const upgrades = older.length > 0 ? drawUpgrades(draws, faultyMs) : [];
+  return { ...plan, olderServices: older, upgrades, faults, replication, pauseMs };
 }
 
 /** Only in a run that may lose acknowledged writes, a replica can lack a write that the store has acknowledged. */

@@ -13,6 +13,7 @@ export type Operation =
   | "acknowledge"
   | "logout"
   | "end session"
+  | "list sessions"
   | "end subject"
   | "rotate keys"
   | "request"

@@ -13,6 +13,7 @@ import { deploy } from "./deployment.ts";
 import { scheduleFaults } from "./faults.ts";
 import { forceParts, type ForcedPart } from "./forced-parts.ts";
 import { drawPlan, type Plan } from "./plan.ts";
+import { scheduleUpgrades } from "./older/upgrades.ts";
 import { Recorder } from "./recorder.ts";
 import type { DeploymentKind } from "./redis/deployment.ts";
 import { SocketNetwork } from "./sockets/simulated-socket.ts";
@@ -78,6 +79,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     plan.faults.filter(({ number }) => !without.has(number)),
     { world, deployment, database, clients },
   );
+  scheduleUpgrades(plan, { world, deployment, database });
   const restores = [installBrowserPlatform(world), lowerPasswordCost(world), recordAnnouncements(world)];
   try {
     await world.run(plan.faultyMs);

@@ -58,15 +58,17 @@ export function hasAuthority({ call }: RecordedOperation, { guards }: RunHistory
 
 /**
  * A service of an older version tells the cut-offs of a user without a number. A guard that reads its log then refuses the
- * tokens of the seconds of the cut-off, too. A guard in a service reads the log of the store, with the numbers.
+ * tokens of the seconds of the cut-off, too. A guard in a service reads the log of the store, which has the numbers unless
+ * the version before has written it.
  */
 function mayBeUnnumbered(
   { call, ended }: RecordedOperation,
   { expiresAt, user }: IssuedToken,
   facts: Facts,
-  { guards, olderServices, lifetimes }: RunHistory["plan"],
+  { guards, olderServices, upgrades, lifetimes }: RunHistory["plan"],
 ): boolean {
-  if (olderServices.length === 0 || !guards.some(({ name }) => name === call["guard"])) return false;
+  const readsService = guards.some(({ name }) => name === call["guard"]);
+  if (upgrades.length === 0 && (olderServices.length === 0 || !readsService)) return false;
   const issuedAt = expiresAt - lifetimes.accessTokenTtlMs;
   const reachesUntil = (end: End) => Math.min(end.ended, end.began + LATEST_EFFECT_MS) + UNNUMBERED_MS;
   return facts.endsOfUser(user).some((end) => end.began < ended && issuedAt < reachesUntil(end));

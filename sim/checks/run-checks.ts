@@ -4,6 +4,7 @@ import { Facts } from "./facts.ts";
 import { checkGateway } from "./gateway-checks.ts";
 import { checkHealth } from "./health-checks.ts";
 import { checkPasswords } from "./password-checks.ts";
+import { checkLists } from "./list-checks.ts";
 import {
   checkBranches,
   checkIntruders,
@@ -32,6 +33,7 @@ export function runChecks(run: RunHistory): Violation[] {
     ...checkHealth(facts, run),
     ...checkPasswords(facts),
     ...checkAnnouncements(facts, run),
+    ...checkLists(facts, run),
     ...checkSockets(facts, run),
     ...checkStatuses(facts),
     ...checkRecovery(facts, run),

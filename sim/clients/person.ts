@@ -59,13 +59,19 @@ export class Person {
     return this.#parts.book.passwords.get(this.#user) ?? [];
   }
 
+  /** Some keyboards write a name in upper case. */
+  get #spelling(): string {
+    const isUpper = Math.floor(this.#context.clock.now() / 1_000) % 2 === 0;
+    return isUpper ? this.#user.toUpperCase() : this.#user;
+  }
+
   async #logIn(
     device: ClientSession,
     password = this.#known[Math.floor(this.#context.random() * this.#known.length)],
   ): Promise<void> {
     if (password === undefined) return;
     await this.#send("password login", device, { password }, "/auth/login", {
-      username: this.#user,
+      username: this.#spelling,
       password,
     });
   }

@@ -5,6 +5,7 @@ import { runKeeper } from "./keeper.ts";
 import { Person } from "./person.ts";
 import { runProber } from "./prober.ts";
 import { runProxy } from "./proxy.ts";
+import { runLister } from "./lister.ts";
 import type { ActionParts } from "./service-actions.ts";
 import type { ClientParts } from "./session.ts";
 import { SessionClient } from "./session-client.ts";
@@ -13,6 +14,9 @@ import { SocketClient } from "./socket-client.ts";
 import type { SocketNetwork } from "../sockets/simulated-socket.ts";
 import { runThief } from "./thief.ts";
 import { runUserManager } from "./user-manager.ts";
+
+/** The devices of a user who looks at the list of sessions, in a run with upgrades. */
+const LISTERS = 2;
 
 /** What the clients of a run share. */
 interface AllParts extends ClientParts, ActionParts {
@@ -85,6 +89,9 @@ function startOthers(parts: AllParts): void {
   );
   repeat(plan.probers, (number) =>
     world.process(`prober-${number}`, async (context) => await runProber(context, parts)),
+  );
+  repeat(plan.upgrades.length > 0 ? LISTERS : 0, (number) =>
+    world.process(`lister-${number}`, async (context) => await runLister(context, parts, "fay")),
   );
   repeat(keepers, (number) =>
     world.process(`keeper-${number}`, async (context) => await runKeeper(context, parts)),

@@ -56,6 +56,17 @@ export class SimulatedDisk {
     this.#images = null;
   }
 
+  /** Whether all that the disk has acknowledged is durable, and the power will not fail. */
+  get isHonest(): boolean {
+    return this.#images === null && !this.#isArmed;
+  }
+
+  /** Lets another program change the database, while no process has it open. The change is durable. */
+  rewrite(change: (file: string) => void): void {
+    this.#fail(readImage(this.folder));
+    change(this.file);
+  }
+
   /** Lets the power fail within the next commit. */
   armCrash(): void {
     this.#isArmed = true;

@@ -3,6 +3,8 @@ import { RedisDeployment, type DeploymentKind } from "../redis/deployment.ts";
 import type { StoreLoss } from "../store-loss.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import type { ProcessContext, SimulatedProcess } from "../../src/testing/simulation/index.ts";
+import type { PlannedUpgrade } from "../older/planned-upgrades.ts";
+import { writeOlderRedisRecords } from "../older/redis-records.ts";
 import { redisFaults, type StoreFault } from "./redis-faults.ts";
 import type { StoreConditions } from "./simulated-database.ts";
 import { openSimulatedRedisStore, type StoreProcess } from "./redis-store.ts";
@@ -37,6 +39,8 @@ export class SimulatedRedis {
   readonly faults: readonly StoreFault[];
   readonly #stores = new Set<Store>();
   readonly #confirmations: number | undefined;
+  readonly #clock: Clock;
+  readonly #random: () => number;
 
   constructor(options: SimulatedRedisOptions) {
     const { kind, clock, random, replicas = 1, shards = 3, confirmations, onLoss } = options;
@@ -58,6 +62,8 @@ export class SimulatedRedis {
     });
     this.faults = redisFaults(this.deployment, kind, clock);
     this.#confirmations = confirmations;
+    this.#clock = clock;
+    this.#random = random;
   }
 
   /** Opens the store as one life of a process sees it. */
@@ -66,6 +72,19 @@ export class SimulatedRedis {
     const store = await openSimulatedRedisStore(this.deployment, context, settings);
     this.#stores.add(store);
     return store;
+  }
+
+  /** Changes the records on the primaries that run. */
+  writeOlderRecords({ share }: PlannedUpgrade): void {
+    const isWhole = share === 1;
+    const isMixed = !isWhole || this.#random() < 0.5;
+    const chooses = () => isWhole || this.#random() < share;
+    for (const { model, isUp, isFrozen, isPrimary, clockErrorMs } of this.deployment.primaries) {
+      const accepts =
+        isUp && !isFrozen && isPrimary && Object.values(model.refusals).every((one) => one === null);
+      const now = this.#clock.now() + clockErrorMs;
+      if (accepts) writeOlderRedisRecords(model, { now, isWhole, isMixed, chooses });
+    }
   }
 
   /** Kills all servers. The returned function starts them again. */

@@ -1,3 +1,4 @@
+import type { PlannedUpgrade } from "../older/planned-upgrades.ts";
 import type { StoreFault } from "./redis-faults.ts";
 import type { Store } from "../../src/stores/store.ts";
 import type { ProcessContext, SimulatedProcess } from "../../src/testing/simulation/index.ts";
@@ -22,6 +23,11 @@ export interface SimulatedDatabase {
   connect(process: SimulatedProcess, context: ProcessContext): Store | Promise<Store>;
   /** Loses all commands in flight, and refuses others until the returned function is called. */
   crash(): () => void;
+  /**
+   * Makes its records those of the version before. Absent when the database has no format of its own. With a share of 1 no
+   * service runs.
+   */
+  writeOlderRecords?(upgrade: PlannedUpgrade): void;
   /** The faults of its servers. `undefined` when it has only the faults of the way to it. */
   readonly faults?: readonly StoreFault[];
   close(): Promise<void>;

@@ -5,6 +5,8 @@ import type { Clock } from "../../src/core/clock.ts";
 import type { Store } from "../../src/stores/store.ts";
 import type { ProcessContext, SimulatedProcess, World } from "../../src/testing/simulation/index.ts";
 import { SimulatedDisk } from "../disk/simulated-disk.ts";
+import type { PlannedUpgrade } from "../older/planned-upgrades.ts";
+import { writeOlderSqliteFile } from "../older/sqlite-file.ts";
 import type { StoreLoss } from "../store-loss.ts";
 import type { StoreFault } from "./redis-faults.ts";
 import type { SimulatedDatabase, StoreConditions } from "./simulated-database.ts";
@@ -63,6 +65,14 @@ export class SimulatedSqlite implements SimulatedDatabase {
     return () => startAgain(lost);
   }
 
+  /** The processes of the machine stop. Those of this version find a file of an earlier one. */
+  writeOlderRecords({ schema }: PlannedUpgrade): void {
+    if (!this.#disk.isHonest) return;
+    const stopped = this.#stop({ power: false });
+    this.#disk.rewrite((file) => writeOlderSqliteFile(file, schema));
+    this.#restartLater(stopped);
+  }
+
   /** A store with a command under way closes only while the world runs, so nothing waits for the stores. */
   async close(): Promise<void> {
     for (const { store } of this.#open) void store.close();
@@ -79,10 +89,14 @@ export class SimulatedSqlite implements SimulatedDatabase {
     return min + this.#random() * (max - min) + this.#random() * this.conditions.stallMs;
   }
 
-  /** Ends all processes, and returns those that ran. */
   #losePower(): SimulatedProcess[] {
+    return this.#stop({ power: true });
+  }
+
+  /** Ends all processes, and returns those that ran. */
+  #stop(how: { power: boolean }): SimulatedProcess[] {
     const lost = [...this.#machine].filter(({ isAlive }) => isAlive);
-    for (const process of lost) process.crash({ power: true });
+    for (const process of lost) process.crash(how);
     for (const { store } of this.#open) void store.close();
     this.#open.clear();
     return lost;

@@ -246,7 +246,11 @@ test("a guard may believe a clock that is ahead at once when it has believed the
 });
 
 /** The guard of the verdicts reads the log of services of an older version. */
-const guardOfOlder = { guards: [{ ...plannedGuard, hasAuthority: false }], olderServices: ["service-1"] };
+const guardOfOlder = {
+  guards: [{ ...plannedGuard, hasAuthority: false }],
+  olderServices: ["service-1"],
+  upgrades: [],
+};
 
 test("a cut-off without a number may refuse the first token of a session that lives on", () => {
   const second = { token: "a2" };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerAsOlderVersion } from "../../sim/older-version.ts";
+import { answerAsOlderVersion } from "../../sim/older/answers.ts";
 import { createIssuer } from "../../src/issuer/create-issuer.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 

@@ -9,6 +9,11 @@ import { isAuthenticUser } from "../store/record-macs.ts";
 const MAX_UNNORMALIZED_UNITS = 512;
 
 const MARKER = "loginNames";
+/** The marker of when all users had their login key first, epoch ms. */
+const SINCE_MARKER = "loginNamesSince";
+
+/** A process of an older version, which adds users without a login key, is replaced within this time. */
+const UPGRADE_MS = 86_400_000;
 
 type Comparing = { readonly config: Pick<IssuerBase["config"], "loginNames"> };
 
@@ -71,17 +76,20 @@ export async function findByLoginName(ctx: IssuerBase, text: string): Promise<Us
 
 /**
  * Gives each user the login key of the current comparison, unless a marker says that they have it. Users of an older
- * version have no key. A process with another `loginNames` on the same store does this again at its next start.
+ * version have no key. A process with another `loginNames` on the same store does this again at its next start. For a
+ * day each start does it again, because a process of an older version may have added users meanwhile.
  */
 export async function indexLoginNames(base: IssuerBase): Promise<void> {
   const { store, config } = base;
-  const done = await store.markers.read(MARKER);
-  if (done === config.loginNames) return;
+  const isDone = (await store.markers.read(MARKER)) === config.loginNames;
+  const now = await store.now();
+  if (isDone && now - Number(await store.markers.read(SINCE_MARKER)) >= UPGRADE_MS) return;
   const colliding: string[] = [];
   for (let after: string | undefined; ;) {
     const users = await store.users.list({ after, limit: 100 });
     for (const user of users) {
       const loginKey = loginKeyOf(base, user.username);
+      if (isDone && user.loginKey === loginKey) continue;
       if (user.loginKey !== loginKey) await setLoginKey(base, user, loginKey);
       if ((await store.users.getByLoginKey(loginKey))?.username !== user.username)
         colliding.push(user.username);
@@ -94,8 +102,14 @@ export async function indexLoginNames(base: IssuerBase): Promise<void> {
     const message = `${colliding.length} users log in only under the exact spelling of their names: ${names}`;
     base.emit("login_names_collide", message);
   }
-  const claimed = await store.markers.claim(MARKER, config.loginNames);
-  if (claimed !== config.loginNames) await store.markers.replace(MARKER, claimed, config.loginNames);
+  if (isDone) return;
+  for (const [name, value] of [
+    [SINCE_MARKER, String(now)],
+    [MARKER, config.loginNames],
+  ] as const) {
+    const claimed = await store.markers.claim(name, value);
+    if (claimed !== value) await store.markers.replace(name, claimed, value);
+  }
 }
 
 /** Tries again when the user was changed at the same time. A record without a valid MAC is left alone. */

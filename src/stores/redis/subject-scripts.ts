@@ -21,20 +21,24 @@ local at, covered, number, seen = unpack(redis.call('HMGET', KEYS[1], 'at', 'bef
 number, seen = math.max(tonumber(number) or 0, at and at + 1 or 0), tonumber(seen) or 0
 `;
 
+/** The most expired sessions that a login takes off the lists. */
+const MAX_ERASED = 1000;
+
 /** A login that chose a session this long ago has stopped before it ended the session. */
 const STALE_CLAIM_MS = 20_000;
 
 /**
- * Fills the second set from the first one, because earlier versions had no second set. They kept no time of the login, so
- * the sessions are placed in the order of their expiry, before now.
+ * Adds the sessions of earlier versions to the second set, because those versions list a session in the first one alone.
+ * The second set has every other session that has not expired, so a smaller one lacks some. Earlier versions kept no time
+ * of the login, so the sessions are placed in the order of their expiry, before now.
  */
 const FILL = `
-if redis.call('EXISTS', KEYS[3]) == 0 then
+if redis.call('ZCARD', KEYS[3]) < redis.call('ZCOUNT', KEYS[2], '(' .. now, '+inf') then
   local latest = tonumber(redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2] or '0')
   if latest > now then
     local listed = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now, '+inf', 'WITHSCORES')
     for i = 1, #listed, 2 do
-      redis.call('ZADD', KEYS[3], string.format('%.0f', listed[i + 1] - latest + now), listed[i])
+      redis.call('ZADD', KEYS[3], 'NX', string.format('%.0f', listed[i + 1] - latest + now), listed[i])
     end
     redis.call('PEXPIRE', KEYS[3], math.max(1, redis.call('PTTL', KEYS[2])))
   end
@@ -56,9 +60,12 @@ if not ARGV[6] and (mark < number or mark > now and mark ~= number) then
 end
 ${FILL}
 redis.call('ZADD', KEYS[2], ARGV[4], ARGV[2])
--- The set is never empty in between, because a cluster that moves the slot would refuse to create it again.
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ${EXPIRED_RETENTION_MS})
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[2])
+-- No set is empty in between, because a cluster that moves the slot would refuse to create it again.
+local expired = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - ${EXPIRED_RETENTION_MS}, 'LIMIT', 0, ${MAX_ERASED})
+if #expired > 0 then
+  for i = 2, 3 do redis.call('ZREM', KEYS[i], unpack(expired)) end
+end
 if mark > seen then redis.call('HSET', KEYS[1], 'mark', ARGV[5]) end
 for i = 1, 3 do extend(KEYS[i], ARGV[4] - now + ${EXPIRED_RETENTION_MS}) end
 return {now, '', ${OPEN_COUNT}}`);

@@ -101,6 +101,25 @@ for (const [name, open] of stores) {
       });
     });
 
+    test("that an older version adds beside this one are found under every spelling after the next start", async () => {
+      await open(async (store, clock) => {
+        await openIssuer(store, clock).ready();
+        const older = openIssuer(olderVersionOf(store), clock, "exact");
+        await older.users.add({ username: "Bob", password: "password of Bob" });
+        await openIssuer(store, clock).ready();
+        assert.equal(await statusOf(openIssuer(store, clock), "bob", "password of Bob"), "ok");
+
+        await clock.advance(86_400_000);
+        let pages = 0;
+        const counting = wrapStore(store, async (method, call) => {
+          if (method === "users.list") pages++;
+          return await call();
+        });
+        await openIssuer(counting, clock).ready();
+        assert.equal(pages, 0, "a day later no start reads all users");
+      });
+    });
+
     test("change their comparison at the next start", async () => {
       await open(async (store, clock) => {
         await openIssuer(store, clock).users.add({ username: "Carol", password: "password of Carol" });
