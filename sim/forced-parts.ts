@@ -25,6 +25,7 @@ export const forcedParts = [
   "people",
   "cut off",
   "store hangs",
+  "store refuses",
   "older services",
   "upgrades",
   "key rotations",
@@ -75,6 +76,11 @@ const force: Readonly<Record<ForcedPart, Force>> = {
   "store hangs": (plan) => {
     const guards = withGuards(plan, 1).map((guard) => ({ ...guard, readsStore: true }));
     return withFaults({ ...plan, guards }, "store hangs", MINUTE);
+  },
+  /** A store that often refuses a share of the commands, and clients that present tokens of ended sessions. */
+  "store refuses": (plan) => {
+    const busy = { ...plan, clients: { ...plan.clients, keepers: 4 }, pauseMs: 5 * SECOND };
+    return withFaults(busy, "store refuses", 20 * SECOND);
   },
   /** No service knows pages of the log and numbers of cut-offs, and cut-offs are frequent. */
   "older services": (plan) => ({

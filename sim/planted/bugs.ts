@@ -121,6 +121,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     ...issuerSessions,
     name: "a logout that failed is confirmed",
+    forced: ["store refuses"],
     from: "await ctx.store.sessions.end(id, reason, await sessionRevocation(ctx, id));",
     to: "await ctx.store.sessions.end(id, reason, await sessionRevocation(ctx, id)).catch(() => undefined);",
   },
