@@ -15,6 +15,7 @@ import { sqliteStore } from "../src/stores/sqlite.ts";
 import type { Store } from "../src/stores/store.ts";
 import { FakeClock } from "../src/testing/index.ts";
 import { noRedis, RedisServer } from "../test/support/redis-servers.ts";
+import { threadMs } from "./large/turn-watch.ts";
 
 const countAt = process.argv.indexOf("--sessions");
 const SESSIONS = countAt === -1 ? 20_000 : Number(process.argv[countAt + 1]);
@@ -64,13 +65,13 @@ async function measure(redis: RedisServer | null, work: () => Promise<unknown>):
   const over = new AbortController();
   let turnMs = 0;
   const startedAt = performance.now();
-  let previous = process.threadCpuUsage();
+  let previous = threadMs();
   const watch = async () => {
     while (!over.signal.aborted) {
       await nextTurn();
-      const { user, system } = process.threadCpuUsage(previous);
-      turnMs = Math.max(turnMs, (user + system) / 1000);
-      previous = process.threadCpuUsage();
+      const now = threadMs();
+      turnMs = Math.max(turnMs, now - previous);
+      previous = now;
     }
   };
   const watching = watch();
