@@ -1,6 +1,11 @@
 import type { PlantedBug } from "./planted-bug.ts";
 
-const rotation = { room: "rotation", file: "stores/refresh-rotation.ts", store: "sqlite" } as const;
+const rotation = {
+  room: "rotation",
+  file: "stores/refresh-rotation.ts",
+  store: "sqlite",
+  forced: ["losses"],
+} as const;
 
 /** Bugs that show only when a database has lost acknowledged writes. */
 export const lossBugs: readonly PlantedBug[] = [
@@ -17,6 +22,7 @@ export const lossBugs: readonly PlantedBug[] = [
     from: "if (times === null || times.expiresAt <= ctx.clock.now()) return;",
     to: "if (times === null || times.expiresAt > 0) return;",
     store: "sqlite",
+    forced: ["losses"],
   },
   {
     room: "stores",
