@@ -13,6 +13,32 @@ const HOUR = 3_600_000;
 /** A user as earlier versions stored it, without a login key. */
 const USER = { username: "ann", subject: "a", passwordHash: "h", scopes: ["read"], createdAt: 1, mac: "m" };
 
+/** The script with which the previous version rotated a session. It is archived here. */
+const PREVIOUS_ROTATION = `
+local now = tonumber(ARGV[1])
+local fixed, state = unpack(redis.call('HMGET', KEYS[1], 'fixed', 'state'))
+if not fixed then return {'unknown', now} end
+local s = cjson.decode(state)
+local null = cjson.null
+local live = s.endedAt == null and now < s.idleExpiresAt and now < s.absoluteExpiresAt
+local function answer(outcome, successor) return {outcome, now, fixed, state, successor} end
+local presented, successor, sealed, grace = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[7])
+if not live then return answer('ended') end
+if s.generation ~= tonumber(ARGV[2]) or presented ~= s.currentDigest then return answer('unknown') end
+s.generation = s.generation + 1
+s.previousDigest, s.currentDigest = presented, successor
+s.rotatedAt = now
+s.olderGraceEndsAt, s.graceEndsAt = s.graceEndsAt, now + grace
+s.issuedAtS = math.max(math.floor(now / 1000), s.issuedAtS)
+s.idleExpiresAt = math.min(now + ARGV[6], s.absoluteExpiresAt)
+s.graceStreak = s.graceHit and s.graceStreak or 0
+s.graceHit = false
+state = cjson.encode(s)
+redis.call('HSET', KEYS[1], 'state', state)
+redis.call('PEXPIRE', KEYS[1], s.idleExpiresAt - now + 86400000)
+redis.call('SET', KEYS[2], sealed, 'PX', math.max(grace, 1))
+return answer('rotated', sealed)`;
+
 void describe("records in Redis that an earlier version wrote", { skip: noRedis }, () => {
   let server: RedisServer;
   before(async () => (server = await RedisServer.start(["appendfsync no"])));
@@ -131,6 +157,35 @@ void describe("records in Redis that an earlier version wrote", { skip: noRedis 
     assert.ok(((await raw.zScore("holdfast:{subject:alice}:open", "own")) ?? 0) > 0);
     await store.sessions.endAll("alice", "logout_all", await subjectScope(store));
     assert.deepEqual(await listIds(store), []);
+  });
+
+  test("a process of the previous version fails on a converted session, changes nothing, and goes on with its own", async (t) => {
+    const { raw, clock, now, url } = await connect(t);
+    const store = await redisStore({ url, durability: "unchecked", clock });
+    t.after(async () => await store.close());
+    for (const id of ["converted", "own"]) await putSession(raw, id, now);
+    assert.equal((await present(store, "converted", 2)).outcome, "rotated");
+    const converted = await raw.get("holdfast:{session:converted}");
+    const runOld = async (script: string, id: string, args: readonly string[]) => {
+      const key = `holdfast:{session:${id}}`;
+      return await raw.eval(script, { keys: [key, `${key}:successor`], arguments: [String(now), ...args] });
+    };
+    const rotation = (id: string, generation: number) => [
+      String(generation),
+      digest(id, generation),
+      digest(id, generation + 1),
+      `sealed ${id}/${generation + 1}`,
+      String(HOUR),
+      "30000",
+    ];
+    await assert.rejects(runOld(PREVIOUS_ROTATION, "converted", rotation("converted", 3)), /WRONGTYPE/);
+    assert.equal(await raw.get("holdfast:{session:converted}"), converted);
+    assert.equal((await present(store, "converted", 3)).outcome, "rotated");
+
+    assert.equal(((await runOld(PREVIOUS_ROTATION, "own", rotation("own", 2))) as string[])[0], "rotated");
+    const repeated = await present(store, "own", 2);
+    assert.equal(repeated.outcome === "repeated" && repeated.sealedSuccessor, "sealed own/3");
+    assert.equal((await present(store, "own", 3)).outcome, "rotated");
   });
 
   test("a day after its end a session is off both lists of its user", async (t) => {
