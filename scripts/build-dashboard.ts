@@ -1,9 +1,11 @@
-/* Bundles the dashboard into `dist/dashboard`, from where the service reads it. */
+/* Bundles the dashboard into `dist/dashboard` or the given folder, from where the service reads it. */
 import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { bundleDashboard } from "../src/server/dashboard/bundle.ts";
 
+const [folder = "dist/dashboard"] = process.argv.slice(2);
 const { script, style, licences } = await bundleDashboard(new URL("../src/dashboard/", import.meta.url));
-mkdirSync("dist/dashboard", { recursive: true });
-writeFileSync("dist/dashboard/dashboard.js", script);
-writeFileSync("dist/dashboard/dashboard.css", style);
-writeFileSync("dist/dashboard/LICENCES.txt", licences);
+mkdirSync(folder, { recursive: true });
+writeFileSync(join(folder, "dashboard.js"), script);
+writeFileSync(join(folder, "dashboard.css"), style);
+writeFileSync(join(folder, "LICENCES.txt"), licences);

@@ -1,4 +1,14 @@
 import { rolldown } from "rolldown";
+import manifest from "../package.json" with { type: "json" };
+
+/** What the service starts by its file name: the command, a thread, and processes of their own. */
+const startedModules = [
+  "cli",
+  "stores/sqlite/thread-worker",
+  "doctor/sqlite-process",
+  "drill/api-process",
+  "drill/provider-process",
+];
 
 /** Rooms whose modules are always loaded together. The modules of other rooms are grouped by the entries that need them. */
 const wholeRooms = ["core", "jwt", "resilience", "guard", "issuer"];
@@ -31,4 +41,14 @@ export async function bundleLibrary(
     },
   });
   await bundle.close();
+}
+
+/** The input of the bundle of `holdfast`: the entries of the package and the modules that the service starts. */
+export function libraryInput(): Record<string, string> {
+  const entries = Object.values(manifest.exports)
+    .flatMap((entry) => (typeof entry === "string" ? [] : [entry["holdfast-source"]]))
+    .map((file) => file.slice("./src/".length, -".ts".length))
+    // A bundler of the page's own reads the modules of the browser client, which the compiler writes.
+    .filter((name) => !name.startsWith("client/"));
+  return Object.fromEntries([...entries, ...startedModules].map((name) => [name, `src/${name}.ts`]));
 }

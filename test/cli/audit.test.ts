@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { text } from "node:stream/consumers";
 import { test, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { AuditEvent } from "../../src/core/events.ts";
 import { temporaryDataDir } from "../server/temporary-settings.ts";
 import { login, post } from "../support/auth-calls.ts";
 import { noRedis, redisSettings, RedisServer } from "../support/redis-servers.ts";
 import { serviceEnvironment, startService } from "../support/service-process.ts";
 import { runHoldfast } from "./cli-process.ts";
+import { cli } from "../support/cli.ts";
 
 /** A running service whose store has four kinds of audit events, and the command beside it. */
 async function setUp(t: TestContext, settings: Record<string, string> = {}) {
@@ -106,8 +106,6 @@ test("holdfast audit reads a long trail page by page, and ends quietly when its 
   assert.equal(lines.length, 2_501);
   assert.match(lines[0] ?? "", /a detail of some length 2499$/);
   assert.match(lines.at(-1) ?? "", /\tuser_added\t/);
-
-  const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
   const command = '"$0" --no-warnings "$1" audit --limit 10000 | head -n 1';
   const child = spawn("sh", ["-c", command, process.execPath, cli], { env: serviceEnvironment(data) });
   const [head, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);

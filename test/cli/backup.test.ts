@@ -6,7 +6,6 @@ import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { metricTotal } from "../support/metric-values.ts";
 import { backupMetricSource } from "../../src/server/backup-metrics.ts";
 import { localFiles } from "../../src/server/store/local-store.ts";
@@ -15,8 +14,7 @@ import { temporaryDataDir } from "../server/temporary-settings.ts";
 import { login, refreshOrFail } from "../support/auth-calls.ts";
 import { serviceEnvironment, startService } from "../support/service-process.ts";
 import { runHoldfast } from "./cli-process.ts";
-
-const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+import { cli } from "../support/cli.ts";
 
 /** The names of the files that an interrupted backup leaves. */
 async function drafts(folder: string): Promise<string[]> {

@@ -1,10 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { serviceEnvironment } from "../support/service-process.ts";
-
-const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+import { cli } from "../support/cli.ts";
 
 export interface CommandResult {
   readonly code: number | null;
@@ -20,12 +18,15 @@ export async function runHoldfast(
     input?: string;
     settings?: Record<string, string>;
     nodeArgs?: readonly string[];
+    /** The file of the command, by default that of the usual tests. */
+    command?: string;
     /** The greatest size of files, in blocks of 512 or 1,024 bytes, by the shell. */
     fileBlocks?: number;
   } = {},
 ): Promise<CommandResult> {
   const env = serviceEnvironment(options.data ?? "never-made", options.settings);
-  const command = [process.execPath, "--no-warnings", ...(options.nodeArgs ?? []), cli, ...args];
+  const file = options.command ?? cli;
+  const command = [process.execPath, "--no-warnings", ...(options.nodeArgs ?? []), file, ...args];
   // A process that ignores SIGXFSZ gets EFBIG, as it would get ENOSPC from a full disk.
   const limit = `trap '' XFSZ; ulimit -f ${options.fileBlocks}; exec "$0" "$@"`;
   const shell = options.fileBlocks === undefined ? [] : ["sh", "-c", limit];

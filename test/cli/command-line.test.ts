@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { runHoldfast } from "./cli-process.ts";
+import { sourceCli } from "../support/cli.ts";
 
 const names = [
   "serve",
@@ -57,13 +58,15 @@ registerHooks({ load(url, context, next) {
 
 test("only the drill command loads the modules of the drill", async () => {
   const nodeArgs = ["--import", `data:text/javascript,${encodeURIComponent(printDrillModules)}`];
+  // The modules of a build have other names.
+  const command = sourceCli;
   for (const args of [["--help"], ["drill", "--help"], ["serve"]]) {
     // The service stops at the malformed setting, after its modules are loaded.
-    const { err } = await runHoldfast(args, { nodeArgs, settings: { HOLDFAST_PORT: "none" } });
+    const { err } = await runHoldfast(args, { nodeArgs, command, settings: { HOLDFAST_PORT: "none" } });
     assert.doesNotMatch(err, /loads/, args.join(" "));
   }
   const target = ["--target", "http://127.0.0.1:1", "--authority", "http://nowhere.invalid"];
-  const { err } = await runHoldfast(["drill", ...target], { nodeArgs, input: "token" });
+  const { err } = await runHoldfast(["drill", ...target], { nodeArgs, command, input: "token" });
   assert.match(err, /loads .*\/drill\/run-drill/);
 });
 

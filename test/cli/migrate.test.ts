@@ -3,7 +3,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test, type TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { localFiles } from "../../src/server/store/local-store.ts";
 import type { Store } from "../../src/stores/store.ts";
 import { redisStore } from "../../src/stores/redis.ts";
@@ -16,8 +15,7 @@ import { login, post, refresh, refreshOrFail, verify, type Tokens } from "../sup
 import { noRedis, RedisServer, startCluster } from "../support/redis-servers.ts";
 import { serviceEnvironment, startService, type ServiceProcess } from "../support/service-process.ts";
 import { runHoldfast } from "./cli-process.ts";
-
-const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+import { cli } from "../support/cli.ts";
 const options = { skip: noRedis };
 const secret = "the secret of these data as a text";
 

@@ -6,15 +6,13 @@ import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { localFiles } from "../../src/server/store/local-store.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import { temporaryDataDir } from "../server/temporary-settings.ts";
 import { login, post, refresh, refreshOrFail, verify } from "../support/auth-calls.ts";
 import { serviceEnvironment, startService, type ServiceProcess } from "../support/service-process.ts";
 import { runHoldfast } from "./cli-process.ts";
-
-const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+import { cli } from "../support/cli.ts";
 
 async function started(t: TestContext, data: string): Promise<ServiceProcess> {
   const service = await startService(data);

@@ -3,7 +3,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { DoctorReport } from "../../src/doctor/run-doctor.ts";
 import type { ServiceHealth } from "../../src/server/health/service-health.ts";
 import { waitUntil } from "../support/deadline.ts";
@@ -15,8 +14,7 @@ import {
   type FaultSite,
   type FaultSiteKind,
 } from "../support/faults/ten-faults.ts";
-
-const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+import { cli } from "../support/cli.ts";
 
 /** The check and the text of the first failure during each fault. */
 const expected: Readonly<Record<FaultName, readonly [check: string, detail: RegExp]>> = {

@@ -5,13 +5,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import { protect } from "../../src/adapters/node-http.ts";
 import { introspection } from "../../src/guard/authority/introspection.ts";
 import { createGuard, jwks } from "../../src/index.ts";
 import { createProvider } from "../../src/testing/index.ts";
-
-const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+import { cli } from "../support/cli.ts";
 
 interface Drill {
   readonly process: ChildProcess;

@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { login, post, refresh, refreshOrFail, measureUntil, verify } from "../support/auth-calls.ts";
 import { serviceEnvironment, startService, type ServiceProcess } from "../support/service-process.ts";
+import { cli } from "../support/cli.ts";
 
 /*
  * The outage: two instances of one token manager, one on the shared store, the other silently in its own memory.
@@ -61,7 +61,6 @@ describe("failure 3: two instances, one of them silently on another store", () =
 
   const refused = (name: string, settings: Record<string, string>, complaint: RegExp) => {
     test(`law 4: the service refuses to start with ${name}, and no other store takes its place`, async () => {
-      const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
       const place = join(folder, "elsewhere");
       await mkdir(place, { recursive: true });
       await writeFile(join(folder, "a-file"), "not a directory");

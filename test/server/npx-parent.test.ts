@@ -2,14 +2,12 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { watchNpx } from "../../src/server/npx-parent.ts";
 import { FakeClock } from "../../src/testing/index.ts";
 import { within } from "../support/deadline.ts";
 import { serviceEnvironment } from "../support/service-process.ts";
 import { temporaryDataDir } from "./temporary-settings.ts";
-
-const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+import { cli } from "../support/cli.ts";
 const npx = { npm_lifecycle_event: "npx", npm_lifecycle_script: "'holdfast'" };
 
 /** Watches with this environment, ends the parent after a minute, and counts the calls. */

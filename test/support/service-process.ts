@@ -1,9 +1,7 @@
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { waitForExit } from "./child-exit.ts";
 import { within } from "./deadline.ts";
-
-const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+import { cli } from "./cli.ts";
 
 /** How long a service may take to listen on a busy machine. */
 const START_MS = 60_000;
