@@ -1,4 +1,4 @@
-import nodeCrypto, { type KeyObject } from "node:crypto";
+import nodeCrypto, { KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 import type { Entropy } from "../../core/entropy.ts";
 
@@ -59,10 +59,49 @@ export function virtualCrypto(random: () => number): {
       ...randomNumbers,
       generateKeyPair,
       generateKeyPairSync: makePair,
-      verify: atOnce(verify, 4),
+      verify: atOnce(rememberVerifications(verify), 4),
       sign: atOnce(sign, 3),
     },
     web: { getRandomValues: fill, randomUUID: randomNumbers.randomUUID, digest },
+  };
+}
+
+/** Signatures whose verification is remembered. Above it all are forgotten. */
+const MAX_REMEMBERED = 10_000;
+
+/** The length of an Ed25519 signature (RFC 8032 §5.1.6). */
+const ED25519_BYTES = 64;
+
+type Verify = (algorithm: string | null, data: Buffer, key: KeyObject, signature: Buffer) => boolean;
+
+/**
+ * Verifies each signature once, because many processes of a world verify the same tokens. Only Ed25519 is remembered: its
+ * verification has no options.
+ */
+function rememberVerifications(verify: Verify): Verify {
+  const known = new Map<string, boolean>();
+  const names = new WeakMap<KeyObject, string>();
+  const nameOf = (key: KeyObject) => {
+    const name = names.get(key) ?? key.export({ type: "spki", format: "der" }).toString("latin1");
+    names.set(key, name);
+    return name;
+  };
+  return (algorithm, data, key, signature) => {
+    const isRemembered =
+      key instanceof KeyObject &&
+      key.type === "public" &&
+      key.asymmetricKeyType === "ed25519" &&
+      Buffer.isBuffer(data) &&
+      Buffer.isBuffer(signature) &&
+      signature.length === ED25519_BYTES;
+    if (!isRemembered) return verify(algorithm, data, key, signature);
+    const id = `${algorithm}|${nameOf(key)}${signature.toString("latin1")}${data.toString("latin1")}`;
+    const before = known.get(id);
+    if (before !== undefined) return before;
+    const isValid = verify(algorithm, data, key, signature);
+    if (known.size >= MAX_REMEMBERED) known.clear();
+    known.set(id, isValid);
+    return isValid;
   };
 }
 
