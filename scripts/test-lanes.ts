@@ -62,7 +62,7 @@ export function arrangeFiles(files: readonly string[]): Lane[] {
   const others = files.filter((file) => !waiting.includes(file) && !long.includes(file));
   return [
     { places: 2, files: waiting },
-    { places: availableParallelism() + 1, files: [...long, ...others.toSorted()] },
+    { places: availableParallelism(), files: [...long, ...others.toSorted()] },
   ];
 }
 
