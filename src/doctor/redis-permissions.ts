@@ -30,6 +30,7 @@ export const storeCommands: readonly (readonly [name: string, ...args: string[]]
   ["XREAD", "STREAMS", "KEY", "0"],
   ["XTRIM", "KEY", "MAXLEN", "1"],
   ["ZADD", "KEY", "1", "m"],
+  ["ZCARD", "KEY"],
   ["ZCOUNT", "KEY", "0", "1"],
   ["ZRANGE", "KEY", "0", "1"],
   ["ZRANGEBYLEX", "KEY", "-", "+"],
