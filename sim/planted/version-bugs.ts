@@ -54,7 +54,7 @@ export const versionBugs: readonly PlantedBug[] = [
     ...redisRecords,
     name: "a session that an earlier version begins is not listed",
     file: "stores/redis/subject-scripts.ts",
-    from: "if redis.call('ZCARD', KEYS[3]) < redis.call('ZCOUNT', KEYS[2], '(' .. now, '+inf') then",
+    from: "if not redis.call('ZSCORE', KEYS[3], listed[i]) then",
     to: "if redis.call('EXISTS', KEYS[3]) == 0 then",
   },
   {

@@ -159,6 +159,16 @@ void describe("records in Redis that an earlier version wrote", { skip: noRedis 
     assert.deepEqual(await listIds(store), []);
   });
 
+  test("a session that an earlier version begins is also listed while an expired one is still kept", async (t) => {
+    const { raw, clock, now, url } = await connect(t);
+    const store = await redisStore({ url, durability: "unchecked", clock });
+    t.after(async () => await store.close());
+    await logIn(store, "expired");
+    await raw.zAdd("holdfast:{subject:alice}:sessions", { value: "expired", score: now - 1000 });
+    await putSession(raw, "beside", now);
+    assert.ok((await listIds(store)).includes("beside"));
+  });
+
   test("a process of the previous version fails on a converted session, changes nothing, and goes on with its own", async (t) => {
     const { raw, clock, now, url } = await connect(t);
     const store = await redisStore({ url, durability: "unchecked", clock });

@@ -29,20 +29,18 @@ const STALE_CLAIM_MS = 20_000;
 
 /**
  * Adds the sessions of earlier versions to the second set, because those versions list a session in the first one alone.
- * The second set has every other session that has not expired, so a smaller one lacks some. Earlier versions kept no time
- * of the login, so the sessions are placed in the order of their expiry, before now.
+ * The sets are compared id by id: the second set also has sessions that have expired, so its length says nothing. Earlier
+ * versions kept no time of the login, so the sessions are placed in the order of their expiry, before now.
  */
 const FILL = `
-if redis.call('ZCARD', KEYS[3]) < redis.call('ZCOUNT', KEYS[2], '(' .. now, '+inf') then
-  local latest = tonumber(redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2] or '0')
-  if latest > now then
-    local listed = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now, '+inf', 'WITHSCORES')
-    for i = 1, #listed, 2 do
-      redis.call('ZADD', KEYS[3], 'NX', string.format('%.0f', listed[i + 1] - latest + now), listed[i])
-    end
-    redis.call('PEXPIRE', KEYS[3], math.max(1, redis.call('PTTL', KEYS[2])))
+local listed = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now, '+inf', 'WITHSCORES')
+local latest, added = tonumber(listed[#listed]), 0
+for i = 1, #listed, 2 do
+  if not redis.call('ZSCORE', KEYS[3], listed[i]) then
+    added = added + redis.call('ZADD', KEYS[3], string.format('%.0f', listed[i + 1] - latest + now), listed[i])
   end
 end
+if added > 0 then redis.call('PEXPIRE', KEYS[3], math.max(1, redis.call('PTTL', KEYS[2]))) end
 `;
 
 const OPEN_COUNT = `redis.call('ZCOUNT', KEYS[3], '(0', '+inf')`;
