@@ -1,14 +1,7 @@
 import { sleep, systemClock } from "../../core/clock.ts";
-import {
-  destroyQuietly,
-  type Answer,
-  type Connect,
-  type NodeRedisClient,
-  type RedisClient,
-} from "./client.ts";
+import { destroyQuietly, type Connect, type NodeRedisClient, type RedisClient } from "./client.ts";
+import { ClusterRouter } from "./cluster-router.ts";
 import { computeSlot } from "./cluster-slot.ts";
-import { readMessage } from "./errors.ts";
-import { ImportingNodes } from "./importing-nodes.ts";
 import { COMMAND_OPTIONS, hostOf, nodeOptions, type NodeSettings } from "./node-options.ts";
 
 type RedisPackage = typeof import("redis");
@@ -20,8 +13,6 @@ const MAX_WAITS = 50;
 const WAIT_MS = 20;
 /** How often the client asks one of the nodes, at random, before no node counts as a member of the cluster. */
 const MAX_LOOKUPS = 30;
-/** How often one command follows `MOVED`. A server that takes over may itself be replaced at once. */
-const MAX_MOVES = 3;
 
 /** Connects to a cluster through one of `nodes`. */
 export async function connectCluster(
@@ -30,7 +21,6 @@ export async function connectCluster(
   settings: NodeSettings & { readonly onInterruption: (error: unknown) => void },
   connect: Connect,
 ): Promise<RedisClient> {
-  const { onInterruption } = settings;
   const client = await connectThroughMember(async () => {
     const one = redis.createCluster(clusterOptions(nodes, settings));
     return await connect(one, "node-error", "node-disconnect", "node-reconnecting");
@@ -41,47 +31,20 @@ export async function connectCluster(
       throw new Error("the client is offline: the cluster is closed or has lost a slot");
     return slot.master;
   };
-  const importing = new ImportingNodes({
+  const router = new ClusterRouter({
+    connectToOwner: async (key) => await client.nodeClient(primaryOf(key)),
+    isOwner: (key, node) => client.slots[computeSlot(key)]?.master.client === node,
+    refresh: async (key) => await refreshSlots(client, key),
     async findMember(address) {
       const node = client.nodeByAddress.get(address);
       return node === undefined ? null : await client.nodeClient(node);
     },
     open: async (address) => await connect(redis.createClient(addedNodeOptions(nodes, address, settings))),
+    onInterruption: settings.onInterruption,
   });
-
-  async function sendToOwner(key: string, command: readonly string[]): Promise<Answer> {
-    const primary = primaryOf(key);
-    const node = await client.nodeClient(primary);
-    const epoch = node.socketEpoch;
-    const isCurrent = () =>
-      node.socketEpoch === epoch && client.slots[computeSlot(key)]?.master.client === node;
-    const connection = {
-      send: async (next: readonly string[]) => await node.sendCommand([...next]),
-      isCurrent,
-    };
-    try {
-      return { reply: await connection.send(command), connection };
-    } catch (error) {
-      if (!readMessage(error).startsWith("ASK ")) throw error;
-      // The primary has given the key to another server, and has the slot. A failover looks different.
-      return await importing.send(error, command);
-    }
-  }
-
   return {
     serverOf: (key) => primaryOf(key).address,
-    async send(key, command) {
-      for (let moves = 0; ; moves++) {
-        try {
-          return await sendToOwner(key, command);
-        } catch (error) {
-          if (!readMessage(error).startsWith("MOVED ") || moves === MAX_MOVES) throw error;
-          // Another server may have taken over without the last writes, although no connection broke.
-          onInterruption(error);
-          await refreshSlots(client, key);
-        }
-      }
-    },
+    send: async (key, command) => await router.send(key, command),
     async sendToPrimaries(command) {
       // The package empties its list while it asks for the slots again. An empty list of answers would look like success.
       for (let waits = 0; client.masters.length === 0 && waits < MAX_WAITS; waits++)
@@ -92,7 +55,7 @@ export async function connectCluster(
       return await Promise.all(primaries.map(async (primary) => await primary.sendCommand([...command])));
     },
     async destroy() {
-      await importing.destroy();
+      await router.destroy();
       await destroyQuietly(client);
     },
   };

@@ -2,14 +2,14 @@ import { destroyQuietly, type Answer, type NodeRedisClient } from "./client.ts";
 import { readMessage } from "./errors.ts";
 
 /** A connection of the package to one server. */
-interface NodeConnection extends NodeRedisClient {
+export interface NodeConnection extends NodeRedisClient {
   /** Grows with each connection. */
   readonly socketEpoch: number;
   sendCommand(command: readonly string[], options?: { chainId?: symbol }): Promise<unknown>;
 }
 
 /** How servers of a cluster are reached. */
-interface ImportingNodesOptions {
+export interface ImportingNodesOptions {
   /** Returns the connection to a server that has slots. `null` when the client knows no such server. */
   readonly findMember: (address: string) => Promise<NodeConnection | null>;
   /** Connects to a server without slots. The connection is not made again when it breaks. */
