@@ -1,7 +1,7 @@
 import type { SimulatedProcess, World } from "../src/testing/simulation/index.ts";
 import type { AuthorityMode, Deployment } from "./deployment.ts";
 import type { FaultKind, PlannedFault } from "./planned-faults.ts";
-import type { StoreFault } from "./stores/redis-faults.ts";
+import type { StoreFault } from "./stores/store-fault.ts";
 import type { SimulatedDatabase } from "./stores/simulated-database.ts";
 
 /** The parts that faults hit. */

@@ -11,6 +11,8 @@ const MINUTE = 60 * SECOND;
 const SLOW_STORE = 0.03;
 /** The strengths of steps by an hour back, a minute ahead and a minute back. */
 const SET_BACK = [1 / 6, 4 / 6] as const;
+/** The strengths of the last two faults of a cluster, in which a slot moves. */
+const MOVES_SLOTS = [0.82, 1] as const;
 /** The strengths of losses in which a server deletes keys. */
 const EVICTS = [0, 0.49] as const;
 
@@ -33,6 +35,7 @@ export const forcedParts = [
   "clocks set back",
   "losses",
   "evictions",
+  "resharding",
 ] as const;
 
 export type ForcedPart = (typeof forcedParts)[number];
@@ -134,6 +137,12 @@ const force: Readonly<Record<ForcedPart, Force>> = {
     const losing = losingPlan({ ...plan, guards });
     const evicting = withFaults(losing, "store loses writes", 90 * SECOND, { strengths: EVICTS });
     return withFaults(evicting, "crash", MINUTE, { services: [] });
+  },
+  /** Busy clients of a cluster that moves slots. Other databases have other faults then. */
+  resharding: (plan) => {
+    const clients = { ...plan.clients, keepers: 2, administrators: 1 };
+    const busy = { ...plan, clients, pauseMs: 2 * SECOND };
+    return withFaults(busy, "store refuses", 40 * SECOND, { strengths: MOVES_SLOTS });
   },
 };
 

@@ -1,5 +1,6 @@
 import { checkAnnouncements } from "./announcement-checks.ts";
 import { checkRecovery, checkStatuses, checkUncaught } from "./answer-checks.ts";
+import { checkConfirmedWrites } from "./confirmed-writes.ts";
 import { Facts } from "./facts.ts";
 import { checkGateway } from "./gateway-checks.ts";
 import { checkHealth } from "./health-checks.ts";
@@ -34,6 +35,7 @@ export function runChecks(run: RunHistory): Violation[] {
     ...checkPasswords(facts),
     ...checkAnnouncements(facts, run),
     ...checkLists(facts, run),
+    ...checkConfirmedWrites(facts, run),
     ...checkSockets(facts, run),
     ...checkStatuses(facts),
     ...checkRecovery(facts, run),

@@ -5,6 +5,8 @@ import type { ErrorReply, Reply } from "./reply.ts";
 export interface ServerConnection {
   /** The replication offset after its last write, for `WAIT`. */
   lastWrite: number;
+  /** Whether its last command was `ASKING`. */
+  isAsking: boolean;
   /** Commands behind one that blocks the connection. `null` while no command blocks it. */
   behind: (() => void)[] | null;
   /** Called when the server ends the connection. */

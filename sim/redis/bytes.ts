@@ -8,7 +8,8 @@ export function toBytes(text: string): string {
   return ASCII.test(text) ? text : Buffer.from(text, "utf8").toString("latin1");
 }
 
-function fromBytes(bytes: string): string {
+/** The text of bytes in UTF-8. */
+export function fromBytes(bytes: string): string {
   return ASCII.test(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
 }
 

@@ -1,5 +1,4 @@
 import type { Clock } from "../../src/core/clock.ts";
-import { computeSlot } from "../../src/stores/redis/cluster-slot.ts";
 import type { RedisClient, RedisClientOptions } from "../../src/stores/redis/client.ts";
 import type { ConnectRedis, RedisEnvironment } from "../../src/stores/redis/environment.ts";
 import { later } from "../later.ts";
@@ -10,6 +9,8 @@ import { NetworkPath } from "./network-path.ts";
 import { RedisNode } from "./node.ts";
 import { ScriptEngine } from "./script-engine.ts";
 import { connectSingle } from "./single-client.ts";
+import { SlotMove } from "./slot-move.ts";
+import { SlotTable, type KeyedCommand } from "./slot-table.ts";
 
 export type DeploymentKind = "single" | "sentinel" | "cluster";
 
@@ -53,7 +54,6 @@ interface Shard {
   primary: RedisNode;
 }
 
-const SLOTS = 16_384;
 const LOST = "Socket closed unexpectedly";
 
 /** Redis servers, and the clients that connect to them. */
@@ -63,6 +63,7 @@ export class RedisDeployment {
   isCoverageLost = false;
   readonly #options: DeploymentOptions;
   readonly #shards: Shard[];
+  readonly #slots: SlotTable;
   readonly #announced = new Set<() => void>();
   /** Primaries that were replaced and do not know it, with what the other server had when it took over, and when. */
   readonly #replaced = new Map<RedisNode, { readonly offset: number; readonly at: number }>();
@@ -72,6 +73,7 @@ export class RedisDeployment {
     this.#options = options;
     this.path = new NetworkPath(clock, times.latencyMs);
     const engine = new ScriptEngine();
+    this.#slots = new SlotTable(kind === "cluster" ? shards : 1);
     this.#shards = Array.from({ length: kind === "cluster" ? shards : 1 }, (_, shard) =>
       this.#createShard(shard, engine),
     );
@@ -117,8 +119,9 @@ export class RedisDeployment {
     if (this.#options.kind === "cluster") {
       const shards = this.#shards.length;
       const primaryOf = (shard: number) => this.#shard(shard).primary;
-      const shardOf = (key: string) => this.#shardOf(key);
-      return await connectCluster({ ...common, shards, primaryOf, shardOf }, signal);
+      const readOwners = () => this.#slots.snapshot();
+      const serverAt = (address: string) => this.nodes.find(({ name }) => name === address) as RedisNode;
+      return await connectCluster({ ...common, shards, primaryOf, readOwners, serverAt }, signal);
     }
     const onAnnounced = (listener: () => void) => {
       this.#announced.add(listener);
@@ -137,6 +140,8 @@ export class RedisDeployment {
     const sorted = replicas.toSorted((a, b) => b.offset - a.offset);
     const next = which === "most" ? sorted[0] : sorted.at(-1);
     if (shard.primary !== primary || next === undefined) return false;
+    // The replica knows nothing of the move, and Redis would hide the keys that have moved.
+    if (this.#slots.isGiving(this.#shards.indexOf(shard))) return false;
     next.promote();
     shard.primary = next;
     for (const other of replicas) if (other !== next) other.follow(next);
@@ -147,6 +152,15 @@ export class RedisDeployment {
       for (const listener of this.#announced) listener();
     });
     return true;
+  }
+
+  /** Begins to move the slot of the key to another primary. Returns `null` when it cannot move there. */
+  beginMove(key: string, to: RedisNode): SlotMove | null {
+    return SlotMove.begin(key, this.#shards.indexOf(this.#shardWith(to)), {
+      slots: this.#slots,
+      primaryOf: (shard) => this.#shard(shard).primary,
+      isReachable: (node) => this.#isReachable(node),
+    });
   }
 
   thaw(node: RedisNode): void {
@@ -205,20 +219,22 @@ export class RedisDeployment {
   #createView() {
     return {
       describe: () => this.#describe(),
-      primaryOf: (replica: RedisNode) => this.#shardWith(replica).primary.name,
+      primaryOf: (replica: string) => this.#shardNamed(replica).primary.name,
       isDown: () => this.isCoverageLost,
+      assertServed: (primary: string, command: KeyedCommand) => {
+        const shard = this.#shards.indexOf(this.#shardNamed(primary));
+        this.#slots.assertServed(shard, command, (other) => this.#shard(other).primary.name);
+      },
     };
   }
 
   /** As `CLUSTER NODES` does. */
   #describe(): string {
-    const size = Math.ceil(SLOTS / this.#shards.length);
     const lines = this.#shards.flatMap(({ nodes, primary }, shard) =>
       nodes.map((node) => {
         const start = `${node.name} ${node.name}@16379`;
-        const slots = `${shard * size}-${Math.min(SLOTS, (shard + 1) * size) - 1}`;
         return node === primary
-          ? `${start} master - 0 0 1 connected ${slots}`
+          ? `${start} master - 0 0 1 connected ${this.#slots.describe(shard)}`
           : `${start} slave ${primary.name} 0 0 1 connected`;
       }),
     );
@@ -251,16 +267,16 @@ export class RedisDeployment {
     return node.isUp && !node.isFrozen && !this.path.isSilent(node.name);
   }
 
-  #shardOf(key: string): number {
-    return Math.floor(computeSlot(key) / Math.ceil(SLOTS / this.#shards.length));
-  }
-
   #shard(index: number): Shard {
     return this.#shards[index] as Shard;
   }
 
   #shardWith(node: RedisNode): Shard {
-    return this.#shards.find(({ nodes }) => nodes.includes(node)) as Shard;
+    return this.#shardNamed(node.name);
+  }
+
+  #shardNamed(name: string): Shard {
+    return this.#shards.find(({ nodes }) => nodes.some((node) => node.name === name)) as Shard;
   }
 }
 

@@ -4,9 +4,10 @@ import type { LostChange } from "../store-loss.ts";
 import { AppendOnlyFile } from "./append-only-file.ts";
 import { BlockedCommands, type Answer, type ServerConnection } from "./blocked-commands.ts";
 import { ChangeLog } from "./change-log.ts";
+import { ClusterMember, type ClusterView } from "./cluster-member.ts";
 import { entriesAfter, readStreamRead, type StreamRead } from "./commands/streams.ts";
 import { ReplicaLink } from "./replica-link.ts";
-import { ErrorReply, readInteger, type Reply } from "./reply.ts";
+import { ErrorReply, OK, readInteger } from "./reply.ts";
 import type { ScriptEngine } from "./script-engine.ts";
 import { RedisServerModel, type Change } from "./server.ts";
 
@@ -22,20 +23,8 @@ export interface RedisNodeOptions {
   readonly cluster: ClusterView | null;
 }
 
-/** The cluster, as its servers know it. */
-interface ClusterView {
-  /** The reply to `CLUSTER NODES`. */
-  readonly describe: () => string;
-  /** Where the primary of a replica is. */
-  readonly primaryOf: (replica: RedisNode) => string;
-  /** Whether a shard has no primary, so that no server accepts commands on keys. */
-  readonly isDown: () => boolean;
-}
-
 /** A replica that was silent for this long does not count for `min-replicas-to-write`, ms. */
 const MAX_REPLICA_LAG_MS = 10_000;
-/** Commands that no server of a cluster redirects. */
-const KEYLESS: ReadonlySet<string> = new Set(["PING", "WAIT", "CONFIG", "TIME"]);
 const READ_ONLY = "READONLY You can't write against a read only replica.";
 const TOO_FEW_REPLICAS = "NOREPLICAS Not enough good replicas to write.";
 const DEMOTED =
@@ -59,12 +48,16 @@ export class RedisNode {
   #backlog: (() => void)[] | null = null;
   /** The count of replicas that the frozen server still believes in. `null` while it runs. */
   #believedReplicas: number | null = null;
+  readonly #member: ClusterMember;
+  /** Whether it gets keys from another primary. */
+  #isTakingOver = false;
   /** How far the clock of the server is ahead, ms. */
   clockErrorMs = 0;
 
   constructor(options: RedisNodeOptions) {
     this.#options = options;
     this.name = options.name;
+    this.#member = new ClusterMember(this, options.cluster);
     this.#blocked = new BlockedCommands(options.clock, (work) => this.#whenRunning(work));
     this.#file = new AppendOnlyFile(options.settings["appendfsync"] === "always");
     this.model = new RedisServerModel({
@@ -72,6 +65,7 @@ export class RedisNode {
       engine: options.engine,
       settings: options.settings,
       onChange: (change) => this.#recordChange(change),
+      onScriptCommand: (words) => this.#member.assertLocal(words),
     });
   }
 
@@ -172,6 +166,13 @@ export class RedisNode {
     this.#updateRefusals();
   }
 
+  /** Gives the key to another primary, as `MIGRATE` does. Neither waits for its replicas. */
+  giveKey(key: string, to: RedisNode): void {
+    to.#isTakingOver = true;
+    to.model.takeOver(this.model.giveAway(key));
+    to.#isTakingOver = false;
+  }
+
   /** Becomes a replica of `primary`, and takes over all of its data. */
   follow(primary: RedisNode): void {
     this.#endLinks();
@@ -224,7 +225,7 @@ export class RedisNode {
   #keep(change: Change): void {
     const { clock } = this.#options;
     this.#file.append(change, clock.monotonic());
-    this.changes.add(change, this.#offset, clock.now());
+    this.changes.add(change, this.#offset, clock.now(), this.#isTakingOver);
   }
 
   #countReplicas(): number {
@@ -248,8 +249,9 @@ export class RedisNode {
     this.#refuseLonelyWrites();
     const name = words[0]?.toUpperCase() ?? "";
     try {
-      if (name === "CLUSTER") return answer(this.#describeCluster(words));
-      if (!KEYLESS.has(name)) this.#redirect();
+      if (this.#member.begin(connection, name)) return answer(OK);
+      if (name === "CLUSTER") return answer(this.#member.describe(words));
+      this.#member.redirect(words, this.#believedReplicas !== null);
       if (name === "WAIT") return this.#wait(connection, words, answer);
       const read = name === "XREAD" ? readStreamRead(words.slice(1)) : null;
       const before = this.#offset;
@@ -261,22 +263,6 @@ export class RedisNode {
       if (!(error instanceof ErrorReply)) throw error;
       answer(error);
     }
-  }
-
-  #describeCluster([, action = ""]: readonly string[]): Reply {
-    const { cluster } = this.#options;
-    if (cluster !== null && action.toUpperCase() === "NODES") return cluster.describe();
-    if (cluster === null) throw new ErrorReply("ERR This instance has cluster support disabled");
-    throw new NotSimulatedError(`the Redis command CLUSTER ${action}`);
-  }
-
-  /** Sends a client of a cluster to the primary. The slot in the reply is not read by the client. */
-  #redirect(): void {
-    const { cluster } = this.#options;
-    if (cluster === null) return;
-    if (!this.#isPrimary) throw new ErrorReply(`MOVED 0 ${cluster.primaryOf(this)}`);
-    if (cluster.isDown() && this.#believedReplicas === null)
-      throw new ErrorReply("CLUSTERDOWN The cluster is down");
   }
 
   #wait(connection: ServerConnection, words: readonly string[], answer: Answer): void {

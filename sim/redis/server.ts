@@ -3,6 +3,7 @@ import { NotSimulatedError } from "../lua/values.ts";
 import { arityError, type KeyCommand } from "./commands/command.ts";
 import { entriesAfter, readStreamRead } from "./commands/streams.ts";
 import { findCommand } from "./commands/table.ts";
+import { dumpKey } from "./dump-key.ts";
 import { Keyspace, type EvictionPolicy } from "./keyspace.ts";
 import { ErrorReply, readInteger, type Reply } from "./reply.ts";
 import type { ScriptEngine } from "./script-engine.ts";
@@ -19,6 +20,8 @@ export interface RedisServerOptions {
   readonly settings: Readonly<Record<string, string>>;
   /** Called with each change, after the command that made it. */
   readonly onChange?: (change: Change) => void;
+  /** Called with each command of a script. Throws when the server does not have its keys. */
+  readonly onScriptCommand?: (words: readonly string[]) => void;
 }
 
 /** Why a server refuses commands. */
@@ -85,6 +88,30 @@ export class RedisServerModel {
     this.#change.push(["DEL", key]);
     this.#publish();
     return key;
+  }
+
+  /** Whether the key exists now. */
+  has(key: string): boolean {
+    this.#keys.now = this.#options.now();
+    const exists = this.#keys.has(key);
+    this.#publish();
+    return exists;
+  }
+
+  /** Deletes the key, and returns the commands that create it on another server. */
+  giveAway(key: string): Change {
+    this.#keys.now = this.#options.now();
+    const dumped = dumpKey(this.#keys, key);
+    if (this.#keys.delete(key)) this.#change.push(["DEL", key]);
+    this.#publish();
+    return dumped;
+  }
+
+  /** Creates a key that another server has given away. */
+  takeOver(dumped: Change): void {
+    applyChange(this.#keys, dumped);
+    this.#change.push(...dumped);
+    this.#publish();
   }
 
   /** Applies a change of a primary, or of the append-only file. */
@@ -172,6 +199,7 @@ export class RedisServerModel {
   #runInScript(words: readonly string[], now: number): Reply {
     const name = words[0]?.toUpperCase() ?? "";
     if (name === "TIME") return this.#run(words, now);
+    this.#options.onScriptCommand?.(words);
     if (["EVAL", "EVALSHA", "CONFIG", "XREAD", "PING"].includes(name))
       throw new NotSimulatedError(`the Redis command ${name} in a script`);
     return this.#runOnKeys(name, words.slice(1), now);

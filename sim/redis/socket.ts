@@ -29,6 +29,7 @@ export class ClientSocket {
     this.#onClosed = onClosed;
     this.#connection = {
       lastWrite: 0,
+      isAsking: false,
       behind: null,
       onClosed: (error) => this.#toClient(() => this.fail(error)),
     };

@@ -1,15 +1,8 @@
 import type { Clock } from "../../src/core/clock.ts";
 import type { DeploymentKind, RedisDeployment } from "../redis/deployment.ts";
 import type { RedisNode } from "../redis/node.ts";
-
-/** A fault of a database. */
-export interface StoreFault {
-  readonly name: string;
-  /** Whether the database may lose acknowledged writes. The documentation says so, too. */
-  readonly losesAcknowledged?: true;
-  /** Begins the fault. `random` is that of the seed. The returned function ends it. */
-  readonly begin: (random: () => number) => () => void;
-}
+import { slotFaults } from "./slot-faults.ts";
+import type { StoreFault } from "./store-fault.ts";
 
 /** The time after which a replica takes over from a primary that does not answer, ms. */
 const TAKEOVER_MS = [300, 4000] as const;
@@ -34,7 +27,14 @@ export function redisFaults(
   const parts = new FaultParts(deployment, kind, clock);
   const common = [...serverFaults(parts), ...stateFaults(parts), eviction(parts)];
   if (kind === "single") return [...common, powerFailure(parts)];
-  return [...common, ...replicaFaults(parts), ...(kind === "cluster" ? [lostCoverage(parts)] : [])];
+  if (kind === "sentinel") return [...common, ...replicaFaults(parts)];
+  const slots = slotFaults({
+    deployment,
+    clock,
+    pick: (random) => parts.pick(random),
+    takeOverLater: (...args) => parts.takeOverLater(...args),
+  });
+  return [...common, ...replicaFaults(parts), lostCoverage(parts), ...slots];
 }
 
 /** The steps that several faults share. */

@@ -5,7 +5,8 @@ import type { Clock } from "../../src/core/clock.ts";
 import type { ProcessContext, SimulatedProcess } from "../../src/testing/simulation/index.ts";
 import type { PlannedUpgrade } from "../older/planned-upgrades.ts";
 import { writeOlderRedisRecords } from "../older/redis-records.ts";
-import { redisFaults, type StoreFault } from "./redis-faults.ts";
+import { redisFaults } from "./redis-faults.ts";
+import type { StoreFault } from "./store-fault.ts";
 import type { StoreConditions } from "./simulated-database.ts";
 import { openSimulatedRedisStore, type StoreProcess } from "./redis-store.ts";
 

@@ -1,5 +1,5 @@
 import type { PlannedUpgrade } from "../older/planned-upgrades.ts";
-import type { StoreFault } from "./redis-faults.ts";
+import type { StoreFault } from "./store-fault.ts";
 import type { Store } from "../../src/stores/store.ts";
 import type { ProcessContext, SimulatedProcess } from "../../src/testing/simulation/index.ts";
 

@@ -8,7 +8,7 @@ import { SimulatedDisk } from "../disk/simulated-disk.ts";
 import type { PlannedUpgrade } from "../older/planned-upgrades.ts";
 import { writeOlderSqliteFile } from "../older/sqlite-file.ts";
 import type { StoreLoss } from "../store-loss.ts";
-import type { StoreFault } from "./redis-faults.ts";
+import type { StoreFault } from "./store-fault.ts";
 import type { SimulatedDatabase, StoreConditions } from "./simulated-database.ts";
 import { lockFile, openSimulatedSqliteStore, type SimulatedSqliteStore } from "./sqlite-store.ts";
 

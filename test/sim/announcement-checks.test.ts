@@ -13,6 +13,8 @@ const plan = {
   services: [service],
   guards: [],
   network: { drop: 0.01, duplicate: 0, slow: 0 },
+  faults: [],
+  replication: { replicas: 1, confirmations: 0 },
 };
 
 /** A history with losses and announcements, written by hand. Times are milliseconds since its beginning. */
@@ -67,9 +69,10 @@ class WrittenAnnouncements {
   }
 
   /** The names of the checks that fail, each once. */
-  failures(): string[] {
+  failures(confirmations: number | null = 0): string[] {
     const sorted = this.#history.toSorted((one, other) => one.at - other.at);
-    const violations = runChecks({ plan, history: sorted, startedAt: 0 });
+    const replication = { ...plan.replication, confirmations };
+    const violations = runChecks({ plan: { ...plan, replication }, history: sorted, startedAt: 0 });
     return [...new Set(violations.map(({ check }) => check))];
   }
 }
@@ -134,6 +137,16 @@ test("the check notices that an announcement is not in the audit log", () => {
   const lost = () => written().loss(2_000, 1_005, ofSession).entry(3_000, "announced", { event });
   assert.deepEqual(lost().failures(), missing);
   assert.deepEqual(lost().entry(3_000, "audited", { event }).failures(), []);
+});
+
+test("the check notices that a write was lost although a replica had to have it", () => {
+  const ahead = () =>
+    written().refresh(1_000, "r1", 200, "r2").loss(2_000, 1_005, ofSession).refresh(3_000, "r2", 200, "r3");
+  const told = () => ahead().announced(3_005, "store_rolled_back");
+  assert.deepEqual(told().failures(null), ["confirmed writes are kept"]);
+  assert.deepEqual(told().failures(0), [], "the store asks no replica");
+  const moved = { since: 1, isRemembered: true, changes: [{ at: 1, keys: ["other"], isWhole: true }] };
+  assert.deepEqual(told().entry(1, "writes lost", moved).failures(null), [], "a key may have moved");
 });
 
 test("the check notices that a lost session was refused without an announcement in the last minute", () => {

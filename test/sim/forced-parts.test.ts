@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { forcedParts, forceParts } from "../../sim/forced-parts.ts";
+import { redisFaults } from "../../sim/stores/redis-faults.ts";
+import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { drawPlan } from "../../sim/plan.ts";
 
 const seeds = Array.from({ length: 20 }, (_, index) => index + 1);
@@ -66,4 +68,18 @@ test("a run with evictions has losses that are evictions, and guards that restar
     assert.ok(restarts.every(({ kind, target }) => kind === "crash" && !services.includes(target ?? "")));
     assert.ok(guards.every(({ hasSnapshots }) => !hasSnapshots));
   }
+});
+
+test("a run with resharding has faults in which the slots of a cluster move", () => {
+  const names = redisFaults(
+    { nodes: [] } as unknown as Parameters<typeof redisFaults>[0],
+    "cluster",
+    new FakeClock(),
+  ).flatMap(({ name, losesAcknowledged }) => (losesAcknowledged === true ? [] : [name]));
+  const seen = new Set<string>();
+  for (const seed of seeds) {
+    const { faults } = forceParts(drawPlan(seed, 20), ["calm", "resharding"]);
+    for (const { strength } of faults) seen.add(names[Math.floor(strength * names.length)] ?? "");
+  }
+  assert.deepEqual(seen, new Set(["a slot moves", "the server that imports a slot fails"]));
 });
