@@ -166,7 +166,10 @@ export class RedisNode {
     this.#updateRefusals();
   }
 
-  /** Gives the key to another primary, as `MIGRATE` does. Neither waits for its replicas. */
+  /**
+   * Gives the key to another primary, as `MIGRATE` does. A replica that is current gets the key at once. `MIGRATE` does not
+   * wait for it, and can lose a key that was acknowledged long ago. That loss is left out here.
+   */
   giveKey(key: string, to: RedisNode): void {
     to.#isTakingOver = true;
     to.model.takeOver(this.model.giveAway(key));
@@ -218,7 +221,10 @@ export class RedisNode {
   #recordChange(change: Change): void {
     this.#offset++;
     this.#keep(change);
-    for (const link of this.#links) link.push(change, this.#offset);
+    for (const link of this.#links) {
+      if (this.#isTakingOver) link.pushAtOnce(change, this.#offset);
+      else link.push(change, this.#offset);
+    }
     this.#blocked.check();
   }
 

@@ -61,6 +61,19 @@ export class ReplicaLink {
     later(clock, at - clock.monotonic(), () => this.#flow());
   }
 
+  /** Whether the replica has everything, and nothing stops the link. */
+  get isCurrent(): boolean {
+    return this.#isOpen && this.#stops.size === 0 && this.#queue.length === 0;
+  }
+
+  /** Delivers a change without a lag, if the replica has everything else. */
+  pushAtOnce(change: Change, offset: number): void {
+    if (!this.isCurrent) return this.push(change, offset);
+    this.replica.receive(change, offset);
+    this.#delivered = offset;
+    this.#acknowledgeLater();
+  }
+
   /** Stops the link, as a broken network or a frozen replica does, until `resume` is called with the same reason. */
   stop(reason: string): void {
     if (this.#stops.size === 0) this.#stoppedAt = this.#options.clock.monotonic();

@@ -28,6 +28,9 @@ export class SlotMove {
     if (servers.slots.ownerOf(slot) === to || servers.slots.isMoving(slot)) return null;
     const move = new SlotMove(slot, to, servers);
     servers.slots.begin(slot, to);
+    // Redis deletes what is left of a slot that a server had before.
+    const { model } = move.target;
+    for (const name of model.keys.names()) if (slotOf(name) === slot) model.giveAway(name);
     return move;
   }
 
@@ -54,8 +57,6 @@ export class SlotMove {
 }
 
 /** Whether a replica has everything. An operator moves no key to a server that could lose it. */
-function hasReplica({ links, offset }: RedisNode): boolean {
-  return links.some(
-    ({ isOpen, silentMs, acknowledged }) => isOpen && silentMs === 0 && acknowledged >= offset,
-  );
+function hasReplica({ links }: RedisNode): boolean {
+  return links.some(({ isCurrent }) => isCurrent);
 }
