@@ -20,6 +20,8 @@ const KEY_PAUSE_MS = 1000;
 const HURRIED_PAUSE_MS = 20;
 /** After this time, a replica has the keys that its primary got, ms. */
 const REPLICATED_MS = 200;
+/** For how long the new primary writes without a replica, ms. It would refuse writes after ten seconds. */
+const LONELY_MS = 6000;
 /** For how long the new primary is frozen, ms. Its replica takes over meanwhile. */
 const FROZEN_MS = 5000;
 const nothing = () => {};
@@ -66,35 +68,36 @@ function failWhileImporting(steps: ServerSteps, random: () => number): () => voi
   let isOver = false;
   let isMoved = false;
   let lonely: RedisNode | null = null;
-  moveKeys(
-    steps,
-    move,
-    () => HURRIED_PAUSE_MS,
-    () => {
-      isMoved = true;
-      if (isOver) return move.finish();
-      clock.after(REPLICATED_MS, () => {
-        if (isOver) return;
-        lonely = move.target;
-        for (const link of lonely.links) link.stop("network");
-      });
-    },
-  );
-  return () => {
+  const fail = () => {
+    if (isOver) return;
     isOver = true;
     if (lonely === null) {
       if (isMoved) move.finish();
       return;
     }
-    const { links } = lonely;
-    lonely.freeze();
-    steps.takeOverLater(lonely, random, "least");
+    const node = lonely;
+    const { links } = node;
+    node.freeze();
+    steps.takeOverLater(node, random, "least");
     clock.after(FROZEN_MS, () => {
       for (const link of links) link.resume("network");
-      if (lonely !== null) deployment.thaw(lonely);
+      deployment.thaw(node);
       move.finish();
     });
   };
+  const isolate = () => {
+    if (isOver) return;
+    lonely = move.target;
+    for (const link of lonely.links) link.stop("network");
+    clock.after(LONELY_MS, fail);
+  };
+  const pauseMs = () => HURRIED_PAUSE_MS;
+  moveKeys(steps, move, pauseMs, () => {
+    isMoved = true;
+    if (isOver) move.finish();
+    else clock.after(REPLICATED_MS, isolate);
+  });
+  return fail;
 }
 
 /** Begins to move the slot of a key that was changed a moment ago. */
