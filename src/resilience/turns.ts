@@ -3,12 +3,6 @@ import { awaitTurn, systemClock, type Clock } from "../core/clock.ts";
 /** The default number of items in one turn. Steps of a few microseconds then take a few milliseconds. */
 const ITEMS_PER_TURN = 1_000;
 
-/**
- * The items in one turn while a large log is loaded. While V8 marks its heap, an item that lets a typed array grow can take
- * a step of marking of up to 10 ms, so a turn has few of them.
- */
-export const LOADED_PER_TURN = 200;
-
 /** The last turn that was asked for. Clocks without turns of their own share the event loop. */
 const lastTurns = new WeakMap<Clock, Promise<void>>();
 

@@ -7,7 +7,7 @@ import {
 } from "../../core/revocation.ts";
 import { isCutoffNumber, isCutOffToken } from "../../core/subject-cutoff.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
-import { forEachInTurns, LOADED_PER_TURN, ownTurn } from "../../resilience/turns.ts";
+import { forEachInTurns, ownTurn } from "../../resilience/turns.ts";
 import type { RevocationSnapshot, SnapshotPage } from "../../stores/store.ts";
 import { KnownRevocations } from "./known-revocations.ts";
 
@@ -108,11 +108,10 @@ export class RevocationView {
       if (page.next !== null || position !== null) await ownTurn(this.#clock);
       position ??= page.position;
       isComplete = isComplete && isPosition(page.position) && samePosition(position, page.position);
-      const add = (entry: RevocationEntry) => {
+      const isDone = await forEachInTurns(this.#clock, page.entries, (entry) => {
         isComplete = this.#apply(entry?.revocation) && isComplete;
         return !isStopped();
-      };
-      const isDone = await forEachInTurns(this.#clock, page.entries, add, LOADED_PER_TURN);
+      });
       const isFull = !isComplete && this.size >= this.#maxEntries;
       if (isFull || !isDone || isStopped()) return this.markIncomplete();
     }

@@ -4,7 +4,7 @@ import { fromCutoffNumbers, isCutOffToken, mergeCutoff, toCutoffNumbers } from "
 import type { JwtClaims } from "../../core/verdict.ts";
 import { ExpiringIds } from "../../resilience/expiring-ids.ts";
 import { readPages } from "../../resilience/pages.ts";
-import { forEachInTurns, LOADED_PER_TURN } from "../../resilience/turns.ts";
+import { forEachInTurns } from "../../resilience/turns.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import { readSnapshotPage } from "./snapshot-page.ts";
 
@@ -77,8 +77,7 @@ export class RevocationCache {
     const { revocations } = this.#base.store;
     let position: LogPosition | null = null;
     for await (const page of readPages(async (cursor) => await readSnapshotPage(revocations, cursor))) {
-      const add = (entry: RevocationEntry) => this.#add(entry);
-      await forEachInTurns(this.#base.clock, page.entries, add, LOADED_PER_TURN);
+      await forEachInTurns(this.#base.clock, page.entries, (entry) => this.#add(entry));
       ({ position } = page);
     }
     this.#position = position;

@@ -133,8 +133,7 @@ test("a page that fails or takes too long is read again, and the view stays inco
     },
   };
   const follower = startFollower(t, feed, clock);
-  // The first page takes several turns of the event loop.
-  for (let turns = 0; turns < 20; turns++) await clock.advance(0);
+  await clock.advance(0);
   assert.deepEqual([follower.view.position, follower.completeAt], [null, null]);
   await clock.advance(1_000);
   assert.deepEqual([follower.view.position, follower.completeAt, failures], [null, null, 2]);
