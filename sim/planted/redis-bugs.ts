@@ -21,13 +21,4 @@ export const redisBugs: readonly PlantedBug[] = [
     from: "save(v, idle - now)\nreturn {live and 'live' or 'over', now, v}",
     to: "return {live and 'live' or 'over', now, v}",
   },
-  {
-    room: "stores",
-    file: "stores/redis/cluster-router.ts",
-    name: "the proof of replication is asked of the old node",
-    store: "redis-cluster",
-    forced: ["calm", "resharding"],
-    from: "return { reply: answer.reply, connection: answer.connection };",
-    to: "return { reply: answer.reply, connection };",
-  },
 ];
