@@ -4,7 +4,7 @@ import type { RefusalDetail } from "../core/refusal-detail.ts";
 import type { InvalidVerdict } from "../core/verdict.ts";
 
 const REPEAT_MS = 60_000;
-/** How many kinds, claims and issuers have a minute of their own. Routes may have rules for any number of claims. */
+/** How many kinds, claims and issuers have a separate minute. Routes may have rules for any number of claims. */
 const MAX_TOPICS = 50;
 
 type Kind =
@@ -60,7 +60,7 @@ export class ConsoleWarnings {
     if (this.#isOn && this.#isDue("keys_failed", "keys_failed")) this.#print("keys_failed", text());
   }
 
-  /** `topic` is the claim where each claim has a minute of its own. */
+  /** `topic` is the claim where each claim has a separate minute. */
   #refused(kind: Kind, { issuer, claim }: RefusalDetail, explained: () => string, topic = ""): void {
     if (!this.#isOn && !guardEvents.hasSubscribers) return;
     if (!this.#isDue(kind, `${kind} ${issuer} ${topic}`)) return;

@@ -72,12 +72,6 @@ export function discovered(options: DiscoveryOptions = {}): KeySource {
   };
 }
 
-function isOnSameHost(iss: string, issuer: string): boolean {
-  const host = URL.parse(iss)?.hostname ?? "";
-  // With an address of its own for the metadata, the issuer may be any text.
-  return host !== "" && host === URL.parse(issuer)?.hostname;
-}
-
 /** The age at which the metadata is fetched again. */
 const METADATA_FRESH_MS = 86_400_000;
 
@@ -96,6 +90,8 @@ class DiscoveredLocation implements KeyLocation {
   readonly #settings: JwksSettings;
   readonly #context: KeyContext;
   readonly #documents: readonly MetadataDocument[];
+  /** The issuer may be any text when the metadata has another address. This is empty for a text without a host. */
+  readonly #host: string;
   #otherIssuer: string | undefined;
   /** `readAt` is `null` when the URL may be out of date: it is used only if the metadata cannot be fetched. */
   #known: { readonly url: string; readonly readAt: Instant | null } | null = null;
@@ -103,16 +99,17 @@ class DiscoveredLocation implements KeyLocation {
   constructor(settings: JwksSettings, context: KeyContext, url: string | undefined) {
     this.#settings = settings;
     this.#context = context;
+    this.#host = URL.parse(context.issuer)?.hostname ?? "";
     this.#documents =
       url === undefined
         ? metadataDocuments(context.issuer, settings.allowHttp)
         : [{ what: "the metadata at discovered: url", url }];
   }
 
-  mayBeNamed(iss: string): boolean {
+  mayBeNamed(iss: string, host: string): boolean {
     if (this.#otherIssuer !== undefined) return iss === this.#otherIssuer;
     // Before the first metadata, a slash, a port or a path may be the mistake. Another host is that of a stranger.
-    return this.#known === null && isOnSameHost(iss, this.#context.issuer);
+    return this.#known === null && host !== "" && host === this.#host;
   }
 
   firstUrl(): string {

@@ -20,7 +20,7 @@ import type { KeyContext } from "./key-source.ts";
 export interface KeyLocation {
   readonly kind: "discovered" | "jwks";
   /** Whether another `iss` than the configured one may be the true name of the issuer, as far as the metadata tells. */
-  mayBeNamed?(iss: string): boolean;
+  mayBeNamed?(iss: string, host: string): boolean;
   /** The URL that the next attempt begins with. */
   firstUrl(): string;
   /** The URL of the key set. Rejects when the URL is unknown and cannot be discovered. */

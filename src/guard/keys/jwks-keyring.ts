@@ -88,8 +88,8 @@ export class JwksKeyring implements Keyring {
     return this.#epoch;
   }
 
-  mayBeNamed(iss: string): boolean {
-    return this.#location.mayBeNamed?.(iss) === true;
+  mayBeNamed(iss: string, host: string): boolean {
+    return this.#location.mayBeNamed?.(iss, host) === true;
   }
 
   /** The last good set as it was fetched. `null` without a usable set. */

@@ -73,9 +73,9 @@ export interface Keyring {
   /**
    * Whether another `iss` than the configured one may be the true name of the issuer: the provider's metadata names it, or
    * no metadata was read yet and the host is the same. Its tokens are not judged without the keys, because one of the two
-   * names is a mistake.
+   * names is a mistake. The caller parses `iss` once: `host` is its host, or empty.
    */
-  mayBeNamed?(iss: string): boolean;
+  mayBeNamed?(iss: string, host: string): boolean;
   /**
    * Whether a key that `find` does not return may verify a token that none of the returned keys verifies. A set from a URL
    * may get another key for a token without `kid`. One source of several may not have its set yet.

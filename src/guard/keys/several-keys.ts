@@ -67,8 +67,8 @@ class CombinedKeyring implements Keyring {
     return this.#parts.reduce((sum, { epoch }) => sum + epoch, 0);
   }
 
-  mayBeNamed(iss: string): boolean {
-    return this.#parts.some((part) => part.mayBeNamed?.(iss) === true);
+  mayBeNamed(iss: string, host: string): boolean {
+    return this.#parts.some((part) => part.mayBeNamed?.(iss, host) === true);
   }
 
   mayHaveOthers(kid: string | undefined, algorithm: Algorithm): boolean {

@@ -77,7 +77,7 @@ export async function findByLoginName(ctx: IssuerBase, text: string): Promise<Us
 /**
  * Gives each user the login key of the current comparison, unless a marker says that they have it. Users of an older
  * version have no key. A process with another `loginNames` on the same store does this again at its next start. For a
- * day each start does it again, because a process of an older version may have added users meanwhile.
+ * day each start does it again, because a process of an older version may have added users since.
  */
 export async function indexLoginNames(base: IssuerBase): Promise<void> {
   const { store, config } = base;

@@ -6,7 +6,7 @@ import type { RedisConnection } from "./connection.ts";
 import { defineRead, defineWrite, type Script } from "./script.ts";
 
 /*
- * Users are a hash of records by name, a hash of names by subject, a sorted set of names, and a sorted set of login keys.
+ * Users are a hash of records by name and a hash of names by subject. A sorted set has the names, and another one has the login keys.
  * Each login key has its name behind it. The fifth key has the number of a user's last change for as long as a failover
  * can lose it. The number stays when the user was removed. All keys are in one slot.
  */
@@ -136,7 +136,7 @@ function parseUser(json: string): UserRecord {
   return { loginKey: null, disabledAt: null, ...user };
 }
 
-/** A damaged record takes its place in the page, because a shorter page is the last one. No MAC is valid for it. */
+/** A damaged record takes its place in the page, because a shorter page is the last one. It never has a valid MAC. */
 function parseListedUser(json: string, username: string): UserRecord {
   try {
     return parseUser(json);

@@ -47,7 +47,7 @@ export function toUser(row: object | undefined): UserRecord | null {
   return { ...user, scopes: parseRecord("SQLite", "a user", user.scopes) as string[] };
 }
 
-/** A damaged record takes its place in the page, because a shorter page is the last one. No MAC is valid for it. */
+/** A damaged record takes its place in the page, because a shorter page is the last one. It never has a valid MAC. */
 function toListedUser(row: object): UserRecord {
   try {
     return toUser(row) as UserRecord;

@@ -349,3 +349,24 @@ test("law 2: a token of the issuer that the metadata names instead gets 503 from
     );
   }
 });
+
+test("law 6: before the first metadata, the iss of a token is parsed once for all issuers, and not at all when it is long", async (t) => {
+  const { clock, mint } = await setUp();
+  const fetch = async () => await Promise.resolve(new Response(null, { status: 503 }));
+  const issuers = Array.from({ length: 20 }, (_, i) => ({
+    issuer: `https://id${i}.example`,
+    audience,
+    keys: discovered({ fetch }),
+  }));
+  const guard = createGuard({ issuers, clock, warnings: false, name: t.name });
+  t.after(async () => await guard.close());
+  const parse = t.mock.method(URL, "parse");
+  for (const [iss, times] of [
+    ["https://stranger.example", 1],
+    [`https://${"\u4e00\u4e01".repeat(300)}.example`, 0],
+  ] as const) {
+    const verdict = await guard.validate(mint.token({ iss }));
+    assert.equal(verdict.status === "invalid" && verdict.reason, "wrong_issuer");
+    assert.equal(parse.mock.calls.filter(({ arguments: [text] }) => text === iss).length, times);
+  }
+});
