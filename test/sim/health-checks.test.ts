@@ -124,6 +124,15 @@ test("the check notices that a service which works leaves the load balancer", ()
   assert.deepEqual(working().health(3_000, 200, { ownTokens: "unavailable" }).failures(), ["health agrees"]);
 });
 
+test("refused tokens prove no wrong health, because a guard without revocations refuses an expired token", () => {
+  const refused = () => new WrittenHealth().verdict(1_000, "invalid").verdict(1_500, "invalid");
+  const told = { ownTokens: "unavailable" };
+  assert.deepEqual(refused().health(3_000, 503, told).failures(), []);
+  assert.deepEqual(refused().verdict(2_000, "valid").health(3_000, 503, told).failures(), []);
+  const valid = refused().verdict(2_000, "valid").verdict(2_500, "valid");
+  assert.deepEqual(valid.health(3_000, 503, told).failures(), ["health agrees"]);
+});
+
 test("health may tell of a fault that began after the last answer, and not of an old one", () => {
   const told = { ownTokens: "unavailable" };
   assert.deepEqual(working().stall(2_500).health(3_000, 200, told).failures(), []);
