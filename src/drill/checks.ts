@@ -146,10 +146,11 @@ function checkRevokedByProvider(phases: readonly Phase[]): CheckResult {
 function checkRevokedStaysRevoked(phases: readonly Phase[]): CheckResult {
   const passed = (["log", "provider"] as const).flatMap((by) => {
     const sent = findRevokedSamples(phases, by);
-    const first = sent.findIndex(({ outcome }) => outcome === "refused");
-    return first < 0
-      ? []
-      : sent.slice(first).filter(({ outcome }) => outcome === "ok" || outcome === "degraded");
+    // A request that was sent before the first refusal arrived may have been decided before it.
+    const refusedAt = Math.min(
+      ...sent.filter(({ outcome }) => outcome === "refused").map(({ at, tookMs }) => at + tookMs),
+    );
+    return sent.filter(({ at, outcome }) => at > refusedAt && (outcome === "ok" || outcome === "degraded"));
   });
   return {
     passed: passed.length === 0,

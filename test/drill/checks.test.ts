@@ -58,6 +58,22 @@ test("a single slow answer long after a recovery fails no check", () => {
   assert.deepEqual(failed(told), []);
 });
 
+test("a revoked token that was sent before a refusal arrived, and accepted, fails no check", () => {
+  const told = phases((phase, add) => {
+    if (phase.name !== "down") return;
+    const revoked: RevokedToken = { token: "l", by: "log", at: phase.startedAt };
+    add({ outcome: "refused", revoked, at: phase.startedAt, tookMs: 50 });
+    add({ outcome: "ok", revoked, at: phase.startedAt + 1, tookMs: 2 });
+  });
+  // Without the usual refusal of this token, which arrives before these.
+  const [, down] = told as [Phase, Phase];
+  const only = new Phase("down", true);
+  for (const sample of down.samples)
+    if (sample.revoked === null || sample.tookMs === 50 || sample.outcome === "ok") only.add(sample);
+  told[1] = only;
+  assert.deepEqual(failed(told), []);
+});
+
 const failures: [what: string, change: Parameters<typeof phases>[0], promise: RegExp][] = [
   [
     "a good token that got a 401",
