@@ -15,9 +15,16 @@ function dumpValue(keys: Keyspace, key: string): string[][] {
   if (type === "list") return [["LPUSH", key, ...(keys.read(key, type) ?? []).toReversed()]];
   if (type === "stream") {
     const entries = keys.read(key, type)?.entries ?? [];
+    // Redis keeps an empty stream.
+    if (entries.length === 0) return emptyStream(key);
     return entries.map(({ ms, seq, fields }) => ["XADD", key, `${ms}-${seq}`, ...fields]);
   }
   const members = type === null ? [] : (keys.read(key, type)?.all() ?? []);
   if (members.length === 0) return [];
   return [["ZADD", key, ...members.flatMap(([member, score]) => [String(score), member])]];
+}
+
+function emptyStream(key: string): string[][] {
+  const added = ["XADD", key, "0-1", "field", ""];
+  return [added, ["XTRIM", key, "MAXLEN", "0"]];
 }

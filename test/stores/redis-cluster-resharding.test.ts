@@ -77,6 +77,22 @@ void describe("Redis as a cluster that moves a slot", { skip: noRedis }, () => {
   const primaryOf = (slot: number) => cluster.servers[Math.floor(slot / SHARE)] as RedisServer;
   const otherThan = (slot: number) => cluster.servers[(Math.floor(slot / SHARE) + 1) % 3] as RedisServer;
 
+  test("fault 4: a store without a revocation appends and follows its first one while the slot of the log moves", async (t) => {
+    const store = await open(t);
+    const slot = computeSlot("{store}");
+    const move = new SlotMove(slot, primaryOf(slot), otherThan(slot));
+    await move.begin();
+    const { position } = await store.revocations.snapshot();
+    assert.equal(position.seq, 0);
+    assert.equal((await store.revocations.after(position)).status, "ok");
+    await store.revocations.append(await makeRevocation(store, "token", "first"));
+    const tail = await store.revocations.after(position);
+    assert.equal(tail.status === "ok" && tail.entries.length, 1);
+    await move.moveKeys();
+    await move.finish();
+    await move.undo();
+  });
+
   for (const kind of ["another primary", "a new primary without slots"] as const) {
     test(`law 8, fault 4: no session is lost or refused while its slot moves to ${kind}`, async (t) => {
       const store = await open(t);
@@ -136,6 +152,23 @@ void describe("Redis as a cluster that moves a slot", { skip: noRedis }, () => {
     await waitForReplica(target);
     await store.sessions.end(id, "logout", await makeRevocation(store, "session", id));
     await move.finish();
+  });
+
+  test("fault 43: the log is followed while a move of its slot is interrupted between its keys", async (t) => {
+    const store = await open(t);
+    const { position } = await store.revocations.snapshot();
+    await store.revocations.append(await makeRevocation(store, "token", "before the interruption"));
+    const slot = computeSlot("{store}");
+    const move = new SlotMove(slot, primaryOf(slot), otherThan(slot));
+    await move.begin();
+    for (const key of ["holdfast:{store}:in-force", "holdfast:{store}:log"]) {
+      await move.moveKey(key);
+      const tail = await store.revocations.after(position);
+      assert.equal(tail.status === "ok" && tail.entries.length, 1, key);
+    }
+    await move.moveKeys();
+    await move.finish();
+    await move.undo();
   });
 
   test("fault 4, fault 43: revocations are appended, read and followed while the slot of the log moves", async (t) => {

@@ -39,6 +39,14 @@ export class SlotMove {
     for (const server of [this.#to, this.#from])
       await expectOk(server, "CLUSTER", "SETSLOT", String(this.slot), "NODE", await idOf(this.#to));
   }
+
+  /** Moves the slot back, after `finish`. */
+  async undo(): Promise<void> {
+    const back = new SlotMove(this.slot, this.#to, this.#from);
+    await back.begin();
+    await back.moveKeys();
+    await back.finish();
+  }
 }
 
 async function idOf(server: RedisServer): Promise<string> {

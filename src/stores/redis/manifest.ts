@@ -22,15 +22,23 @@ export interface Manifest {
   readonly runScript: (script: Script, args?: readonly (string | number)[]) => Promise<unknown>;
   /** Runs a script with the hash alone. Unlike the three keys together, it is never on two servers of a cluster. */
   readonly runHashScript: Manifest["runScript"];
+  /** Runs a script with the log alone. It does not check the epoch; `args` are its arguments from the second on. */
+  readonly runLogScript: Manifest["runScript"];
 }
 
+/** An empty log is a key, too: while a cluster moves the slot, it runs no script on three keys one of which does not exist. */
 const openScript = defineWrite(`
 if redis.call('HSETNX', KEYS[1], 'epoch', ARGV[2]) == 1 then
   redis.call('HSET', KEYS[1], 'format', ${FORMAT}, 'seq', 0, 'chain', '', 'beat', 0)
   redis.call('DEL', KEYS[2], KEYS[3])
   redis.call('ZADD', KEYS[3], 'inf', ARGV[2])
 end
-return redis.call('HMGET', KEYS[1], 'epoch', 'format', 'seq')`);
+local epoch, format, seq = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'format', 'seq'))
+if seq == '0' and format == '${FORMAT}' and redis.call('EXISTS', KEYS[2]) == 0 then
+  redis.call('XADD', KEYS[2], '0-1', 'entry', '')
+  redis.call('XTRIM', KEYS[2], 'MAXLEN', 0)
+end
+return {epoch, format, seq}`);
 
 const CHECK_EPOCH = `
 local epoch, format = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'format'))
@@ -83,5 +91,6 @@ export async function openManifest(
     logKey,
     runScript: async (script, args = []) => await connection.runScript(script, keys, [epoch, ...args]),
     runHashScript: async (script, args = []) => await connection.runScript(script, [key], [epoch, ...args]),
+    runLogScript: async (script, args = []) => await connection.runScript(script, [logKey], args),
   };
 }

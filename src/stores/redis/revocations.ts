@@ -14,7 +14,7 @@ import { AcknowledgedWrites } from "./acknowledged-writes.ts";
 import { CHAIN_DIGEST } from "./chain-script.ts";
 import { FORMAT } from "./format.ts";
 import { defineManifestRead, defineManifestWrite, type Manifest } from "./manifest.ts";
-import type { Script } from "./script.ts";
+import { defineRead, type Script } from "./script.ts";
 import { readSnapshotPage } from "./snapshot-pages.ts";
 
 /** The most entries in one command. */
@@ -50,15 +50,19 @@ end
 if #chains > 0 then redis.call('HSET', KEYS[1], 'seq', string.format('%.0f', seq), 'chain', chain, 'beat', now) end
 return {at, tostring(before), chain, chains}`);
 
-/** Under a newer format the heartbeat is a write that changes nothing, because reads go on then. */
-const readEntriesFrom = defineManifestRead(`
+/**
+ * Returns the end of the log. The hash and the log are read one by one, because a cluster runs no script on two keys while
+ * they are on two servers. Under a newer format the heartbeat is a write that changes nothing, because reads go on then.
+ */
+const readEnd: Script = {
+  ...defineManifestRead(`
 local seq, chain, beat = unpack(redis.call('HMGET', KEYS[1], 'seq', 'chain', 'beat'))
 if (tonumber(format) or 0) > ${FORMAT} then redis.call('HDEL', KEYS[1], '')
 elseif math.abs(now - beat) >= ${HEARTBEAT_MS} then redis.call('HSET', KEYS[1], 'beat', now) end
-local ahead = seq - ARGV[3]
-if ahead <= 0 or ahead > ${MAX_TAIL} then return {seq, chain, {}} end
-return {seq, chain, redis.call('XRANGE', KEYS[2], ARGV[3] .. '-0', '+')}`);
-const entriesFrom: Script = { ...readEntriesFrom, writes: true };
+return {seq, chain}`),
+  writes: true,
+};
+const readBetween = defineRead("return redis.call('XRANGE', KEYS[1], ARGV[2] .. '-0', ARGV[3] .. '-0')");
 
 const findAbsent = defineManifestRead(`
 local absent = {}
@@ -135,16 +139,17 @@ export class RedisRevocationLog {
 
   async after(position: LogPosition): Promise<RevocationTail> {
     const { manifest } = this.#options;
-    const reply = await manifest.runScript(entriesFrom, [position.seq]);
-    const [end, chain, raw] = reply as [string, string, RawEntry[]];
+    const [end, chain] = (await manifest.runHashScript(readEnd)) as [string, string];
     const seq = Number(end);
     if (position.epoch !== manifest.epoch) return { status: "gap" };
     if (seq === position.seq) {
       return chain === position.chain ? { status: "ok", entries: [] } : { status: "gap" };
     }
+    if (seq < position.seq || seq - position.seq > MAX_TAIL) return { status: "gap" };
+    const raw = (await manifest.runLogScript(readBetween, [position.seq, seq])) as RawEntry[];
     const entries: RevocationEntry[] = [];
     await forEachInTurns(this.#options.clock, raw, (one) => void entries.push(toEntry(one)));
-    // The position is beyond the end or too far behind it, or its entries were trimmed.
+    // The entries were trimmed, or another server answered that lacks the newest ones.
     if (entries.at(-1)?.seq !== seq) return { status: "gap" };
     return tailAfter(position, manifest.epoch, entries);
   }
