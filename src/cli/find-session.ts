@@ -1,20 +1,22 @@
 import { HoldfastError } from "../core/errors.ts";
 import { REFRESH_TOKEN_PREFIX } from "../core/refresh-token-prefix.ts";
-import { findSessionByDigest, type NamedSessions } from "../server/find-session.ts";
+import { findSessionByDigest, lookUpSession, type NamedSessions } from "../server/find-session.ts";
 
 /** A longer text may be a token, which must not be printed. */
 const MAX_SHOWN_CHARS = 128;
 
 /** Returns the id of a session of the store. `name` is the id, or the `holdfast.session` of a log line. */
 async function findSessionId(service: NamedSessions, name: string): Promise<string | null> {
-  const { sessions } = service.store;
-  if ((await sessions.get(name)) !== null) return name;
+  if ((await lookUpSession(service, name)) !== "absent") return name;
   const id = await findSessionByDigest(service, name, Infinity);
   // The session of an event may be removed from the store by now.
-  return id === null || (await sessions.get(id)) === null ? null : id;
+  return id === null || (await lookUpSession(service, id)) === "absent" ? null : id;
 }
 
-/** Returns the id of the session to end. Throws for a session that the store does not know, unless `isForced`. */
+/**
+ * Returns the id of the session to end. Throws for a session that the store does not know, unless `isForced`. A note says
+ * when the record is damaged.
+ */
 export async function findSessionToEnd(
   service: NamedSessions,
   name: string,
@@ -22,6 +24,9 @@ export async function findSessionToEnd(
 ): Promise<string> {
   const id = await findSessionId(service, name);
   if (id === null && !isForced) throw unknownId("session", name, "ended");
+  if (id !== null && (await lookUpSession(service, id)) === "damaged") {
+    console.error(`note: the record of session ${id} is damaged; the session ends all the same`);
+  }
   return id ?? name;
 }
 

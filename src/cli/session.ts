@@ -9,6 +9,27 @@ type SessionView = Awaited<ReturnType<Service["issuer"]["sessions"]["list"]>>["s
 const user = { value: "NAME", help: "the user: name or subject" };
 const PAGE = 500;
 
+/** Says which sessions have records that cannot be read. Returns how many. */
+function noteUnreadable(ids: readonly string[], advice: (id: string) => string): number {
+  for (const id of ids) {
+    // Another program may have written the id.
+    const shown = id.replaceAll(/\p{C}/gu, " ");
+    console.error(`note: the record of session ${shown} cannot be read; ${advice(shown)}`);
+  }
+  return ids.length;
+}
+
+/** Notes the sessions of the subject that end although their records cannot be read. */
+async function noteDamaged({ issuer }: Service, subject: string): Promise<void> {
+  for (let after: string | undefined; ;) {
+    const from = after === undefined ? {} : { after };
+    const { unreadable, next } = await issuer.sessions.list(subject, { limit: PAGE, ...from });
+    noteUnreadable(unreadable, () => "the session ends all the same");
+    if (next === null) return;
+    after = next;
+  }
+}
+
 /** Returns the subject of a user of the store. Another text is a subject itself, for an application with its own users. */
 export async function subjectOf(
   { issuer, store }: Service,
@@ -40,9 +61,13 @@ export const sessionList: Command = {
       let listed = 0;
       for (let after: string | undefined; ;) {
         const from = after === undefined ? {} : { after };
-        const { sessions, next } = await service.issuer.sessions.list(subject, { limit: PAGE, ...from });
+        const { sessions, unreadable, next } = await service.issuer.sessions.list(subject, {
+          limit: PAGE,
+          ...from,
+        });
         for (const session of sessions) console.log(describe(session, service.sessionDigest(session.id)));
         listed += sessions.length;
+        listed += noteUnreadable(unreadable, (id) => `holdfast session end ${id} ends the session`);
         if (next === null) break;
         after = next;
       }
@@ -81,6 +106,7 @@ export const sessionEnd: Command = {
         return 0;
       }
       const { subject, known } = await subjectOf(service, name ?? "");
+      await noteDamaged(service, subject);
       const ended = await issuer.sessions.endAll(subject, { actor: ACTOR });
       if (ended === 0 && !known) warnUnknown(name ?? "");
       console.log(`ended ${ended} ${ended === 1 ? "session" : "sessions"} of ${name}`);

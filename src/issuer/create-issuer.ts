@@ -1,3 +1,4 @@
+import { reportDamaged } from "./store/damaged-sessions.ts";
 import { isHoldfastError } from "../core/errors.ts";
 import { requireRuntime } from "../core/runtime-floor.ts";
 import { AcceptancePeriod } from "./acceptance.ts";
@@ -147,6 +148,7 @@ function createParts(options: IssuerOptions): IssuerParts {
     clock,
     counts,
     outage,
+    onDamaged: reportDamaged(recorder, clock),
     tracing: config.tracing,
   });
   const parts = { config, secrets, store, clock, entropy, counts, ...recorder };

@@ -1,3 +1,4 @@
+import { readToEnd } from "../issuer/store/session-record.ts";
 import type { Service } from "./service.ts";
 
 const PAGE = 1_000;
@@ -6,6 +7,16 @@ const DIGEST = /^[\da-f]{16}$/;
 
 /** A service whose sessions have names in its log. */
 export type NamedSessions = Pick<Service, "store" | "sessionDigest">;
+
+/** Whether the store has the session, and can read its record. */
+export async function lookUpSession(
+  { store }: NamedSessions,
+  id: string,
+): Promise<"readable" | "damaged" | "absent"> {
+  const record = await readToEnd(store.sessions, id);
+  if (record === null) return "absent";
+  return record === "damaged" ? record : "readable";
+}
 
 /**
  * Returns the id of the session that the log names by `digest`. The digest has no inverse, so the latest audit events are

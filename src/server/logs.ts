@@ -69,6 +69,9 @@ const levels: Readonly<Record<string, "debug" | "info">> = {
   store_restored: "info",
 };
 
+/** The kinds of audit events of which a person should hear at once. */
+const warnedKinds: ReadonlySet<string> = new Set(["record_tampered"]);
+
 /** A feed that fails is tried again every few seconds. Each minute of an outage has one line. */
 const REPEAT_MS = 60_000;
 
@@ -126,7 +129,7 @@ export function logEvents(
       "holdfast.actor": actor,
       "holdfast.detail": detail,
     };
-    log.info(knownFields(fields));
+    log[warnedKinds.has(kind) ? "warn" : "info"](knownFields(fields));
   };
   return watchEvents({ onGuard, onIssuer, onStore, onAudit });
 }

@@ -1,3 +1,4 @@
+import { aboutDamagedSession } from "../core/damaged-session.ts";
 import { HoldfastError } from "../core/errors.ts";
 import type { UserRecord } from "./user-store.ts";
 
@@ -15,6 +16,11 @@ export const DAMAGED_USER: Omit<UserRecord, "username"> = {
 /** The error for a record that cannot be read. `record` says which one, without its content. */
 export function damagedRecord(store: string, record: string): HoldfastError {
   return new HoldfastError("store_corrupt", `${store}: the record of ${record} is damaged`);
+}
+
+/** The error for a session whose record cannot be read. */
+export function damagedSession(store: string, id: string): HoldfastError {
+  return aboutDamagedSession(damagedRecord(store, `session ${id}`), id);
 }
 
 /** Parses the JSON of a record. Throws `store_corrupt` when it is no object and no array. */

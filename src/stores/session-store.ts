@@ -136,6 +136,8 @@ export interface SessionPage {
   readonly sessions: readonly SessionRecord[];
   /** The position from which the next page continues. `null` when no session follows. */
   readonly next: SessionPosition | null;
+  /** The ids of sessions in this part whose records cannot be read. Left out by a store that cannot tell. */
+  readonly unreadable?: readonly string[];
 }
 
 /** A place in the list of a subject's sessions. The store makes it; the place stays valid when the session ends. */

@@ -92,13 +92,16 @@ void describe("sessions in Redis whose record has no session or is damaged", { s
   }
 
   /** The facts of a session that no parser reads, and fields that are no numbers. */
-  const unreadable: readonly [string, (record: string) => string][] = [
+  const harms: readonly [string, (record: string) => string][] = [
     ["facts that are no JSON", (record) => record.slice(0, -1)],
     ["facts that are no object", (record) => `${record.slice(0, record.indexOf("{"))}5`],
     ["a field that is no number", (record) => replaceAt(record, FIELDS.idleMs, "x".repeat(13))],
     ["too few characters", () => "2"],
+    ["no characters", () => ""],
+    ["half of its characters", (record) => record.slice(0, record.length / 2)],
+    ["a first character that no version writes", (record) => `x${record.slice(1)}`],
   ];
-  for (const [damage, apply] of unreadable) {
+  for (const [damage, apply] of harms) {
     test(`a record with ${damage} is store_corrupt, and keeps no other session of its user from the list or from its end`, async (t) => {
       const { store, raw } = await open(t);
       const ids = ["s1", "s2", "s3"];
@@ -113,13 +116,30 @@ void describe("sessions in Redis whose record has no session or is damaged", { s
       await assert.rejects(store.sessions.get("s2"), isDamaged);
       await assert.rejects(present(store, "s2", 1), isDamaged);
       await store.sessions.acknowledge({ sessionId: "s2", generation: 1, digest: null });
-      const { sessions } = await store.sessions.listBySubject("alice", { limit: 10 });
+      const { sessions, unreadable } = await store.sessions.listBySubject("alice", { limit: 10 });
       assert.deepEqual(sessions.map(({ id }) => id).toSorted(), ["s1", "s3"]);
-      await store.sessions.end("s2", "logout", await makeRevocation(store, "session", "s2"));
+      assert.deepEqual(unreadable, ["s2"]);
       const revocation = await makeRevocation(store, "session", "s1");
       assert.equal(await store.sessions.endAll("alice", "logout_all", revocation), 2);
-      for (const id of ["s1", "s3"]) assert.equal((await store.sessions.get(id))?.endReason, "logout_all");
-      await assert.rejects(present(store, "s2", 1), isDamaged);
+      for (const id of ids) assert.equal((await store.sessions.get(id))?.endReason, "logout_all");
+      assert.equal((await present(store, "s2", 1)).outcome, "ended");
+      const { entries } = await store.revocations.snapshot();
+      assert.ok(entries.some(({ revocation: one }) => one.kind === "session" && one.id === "s2"));
+    });
+
+    test(`a session whose record has ${damage} ends by its id, and a refresh finds it ended`, async (t) => {
+      const { store, raw } = await open(t);
+      await logIn(store, "one");
+      const key = "holdfast:{session:one}";
+      await raw.set(key, apply((await raw.get(key)) ?? ""), { expiration: { type: "PX", value: 60_000 } });
+
+      await store.sessions.end("one", "revoked", await makeRevocation(store, "session", "one"));
+
+      assert.equal((await present(store, "one", 1)).outcome, "ended");
+      assert.equal((await store.sessions.get("one"))?.endReason, "revoked");
+      assert.ok((await raw.pTTL(key)) > 0, "the ended session expires");
+      const { sessions, unreadable } = await store.sessions.listBySubject("alice", { limit: 10 });
+      assert.deepEqual([sessions, unreadable], [[], []]);
     });
   }
 

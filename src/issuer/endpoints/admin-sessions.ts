@@ -21,10 +21,10 @@ export async function listAnySessionsEndpoint(
 ): Promise<PlainResponse> {
   await requireScope(ctx, call.request, ADMIN_SCOPE);
   const page = readSessionPage(call.request);
-  const { sessions, next } = await listLiveSessions(ctx, await readSubject(ctx, call.request), page);
+  const { sessions, ...rest } = await listLiveSessions(ctx, await readSubject(ctx, call.request), page);
   return sessionPageResponse(
     sessions.map((session) => ({ session })),
-    next,
+    rest,
   );
 }
 

@@ -24,13 +24,14 @@ export function readSessionPage({ url }: PlainRequest): { after: SessionPosition
   return { after, limit: readLimit(query, MAX_LISTED_SESSIONS) };
 }
 
-/** `next` is missing on the last page. */
+/** `next` is missing on the last page, and `unreadable` when every record can be read. */
 export function sessionPageResponse(
   sessions: readonly { readonly session: AuthenticSession; readonly current?: boolean }[],
-  next: SessionPosition | null,
+  { unreadable, next }: { readonly unreadable: readonly string[]; readonly next: SessionPosition | null },
 ): PlainResponse {
   return jsonResponse(200, {
     sessions: sessions.map(({ session, current }) => describeSession(session, current)),
+    ...(unreadable.length > 0 && { unreadable }),
     ...(next !== null && { next: formatPosition(next) }),
   });
 }

@@ -1,10 +1,13 @@
 import type { PlainRequest, PlainResponse } from "../../core/plain-http.ts";
 import { isLive } from "../../core/session.ts";
+import { damagedSessionId } from "../../core/damaged-session.ts";
+import type { SessionPosition } from "../../stores/session-store.ts";
 import type { IssuerContext } from "../context.ts";
 import { digestRefreshToken, type RefreshToken } from "../sessions/refresh-token.ts";
+import { MAX_LISTED_SESSIONS } from "../sessions/session-position.ts";
 import { findPresented, isAheadOfStore, parsePresented } from "../sessions/presented-token.ts";
 import { endPresentedSession, endSessionsWith, listLiveSessions } from "../sessions/sessions.ts";
-import { findSession, type AuthenticSession } from "../store/session-record.ts";
+import { findToEnd, type AuthenticSession } from "../store/session-record.ts";
 import { readBody, refreshTokenBody } from "./body.ts";
 import { findPresentedSession, hasBearerToken, requireSession } from "./client-auth.ts";
 import type { EndpointCall } from "./endpoint.ts";
@@ -25,7 +28,13 @@ export async function logoutEndpoint(
     await endPresentedSession(ctx, token.session, { source });
     return emptyResponse(204);
   }
-  const found = await findPresentedSession(ctx, request);
+  const found = await findPresentedSession(ctx, request).catch((error: unknown) => {
+    // The token was verified before its session was read, so it proves whose logout this is.
+    const damaged = damagedSessionId(error);
+    if (damaged !== null) return { status: "damaged", id: damaged } as const;
+    throw error;
+  });
+  if (found.status === "damaged") await endPresentedSession(ctx, found.id, { source });
   if (found.status === "live") {
     await endPresentedSession(ctx, found.session.id, { subject: found.session.subject, source });
   }
@@ -111,10 +120,10 @@ export async function listSessionsEndpoint(
 ): Promise<PlainResponse> {
   const own = await requireSession(ctx, request);
   const page = readSessionPage(request);
-  const { sessions, next } = await listLiveSessions(ctx, own.subject, page);
+  const { sessions, ...rest } = await listLiveSessions(ctx, own.subject, page);
   return sessionPageResponse(
     sessions.map((session) => ({ session, current: session.id === own.id })),
-    next,
+    rest,
   );
 }
 
@@ -124,10 +133,21 @@ export async function endSessionEndpoint(
   { request, requestInfo, params: { id = "" } }: EndpointCall,
 ): Promise<PlainResponse> {
   const { subject } = await requireSession(ctx, request);
-  const session = await findSession(ctx, id);
-  if (session?.subject !== subject) {
+  const session = await findToEnd(ctx, id);
+  const isOwn = session === "damaged" ? await isListed(ctx, subject, id) : session?.subject === subject;
+  if (!isOwn) {
     throw asException(oauthError(404, "not_found", "You have no such session."));
   }
   await endPresentedSession(ctx, id, { subject, source: requestInfo.source });
   return emptyResponse(204);
+}
+
+/** Whether the store lists the session among those of the subject. A damaged record cannot tell whose it is. */
+async function isListed(ctx: IssuerContext, subject: string, id: string): Promise<boolean> {
+  for (let after: SessionPosition | null = null; ;) {
+    const { unreadable, next } = await listLiveSessions(ctx, subject, { after, limit: MAX_LISTED_SESSIONS });
+    if (unreadable.includes(id)) return true;
+    if (next === null) return false;
+    after = next;
+  }
 }

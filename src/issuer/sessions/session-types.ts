@@ -49,12 +49,17 @@ export interface EndOptions {
 export interface Sessions {
   /**
    * Lists live sessions of the subject, newest first. `limit` is 100 by default, at most 500. `next` is the `after` of the
-   * next page, and `null` on the last one. Rejects with `invalid_option` when `after` is not such a text.
+   * next page, and `null` on the last one. `unreadable` has the ids of sessions whose records are damaged, so that you
+   * can end them. Rejects with `invalid_option` when `after` is not such a text.
    */
   list(
     subject: string,
     page?: { after?: string; limit?: number },
-  ): Promise<{ readonly sessions: readonly SessionView[]; readonly next: string | null }>;
+  ): Promise<{
+    readonly sessions: readonly SessionView[];
+    readonly unreadable: readonly string[];
+    readonly next: string | null;
+  }>;
   /** Returns a live session. `null` when it has ended, or the store has no such session. */
   get(id: string): Promise<SessionView | null>;
   /** Resolves when the end is durable. Returns `unknown` when the store has no such session. */

@@ -2,7 +2,7 @@ import { isLive, sessionExpiresAt } from "../../core/session.ts";
 import { invalidOption, readWholeNumber } from "../../core/options.ts";
 import type { IssuerContext } from "../context.ts";
 import type { IssuerLifecycle } from "../lifecycle.ts";
-import { findSession, type AuthenticSession } from "../store/session-record.ts";
+import { findSession, findToEnd, type AuthenticSession } from "../store/session-record.ts";
 import { checkRevocationId } from "./revoke.ts";
 import { formatPosition, MAX_LISTED_SESSIONS, parsePosition } from "./session-position.ts";
 import type { EndOptions, Sessions, SessionView } from "./session-types.ts";
@@ -19,8 +19,8 @@ export function sessionsOf(ctx: IssuerContext, afterReady: IssuerLifecycle["afte
       }
       const bounds = { default: 100, min: 1, max: MAX_LISTED_SESSIONS };
       const page = { after: position, limit: readWholeNumber("list: limit", limit, bounds) };
-      const { sessions, next } = await listLiveSessions(ctx, subject, page);
-      return { sessions: sessions.map(toSessionView), next: next && formatPosition(next) };
+      const { sessions, unreadable, next } = await listLiveSessions(ctx, subject, page);
+      return { sessions: sessions.map(toSessionView), unreadable, next: next && formatPosition(next) };
     }),
     get: afterReady(async (id) => {
       checkRevocationId(id);
@@ -44,9 +44,9 @@ export async function endKnownSession(
   id: string,
   options?: EndOptions,
 ): Promise<"ended" | "unknown"> {
-  const session = await findSession(ctx, id);
+  const session = await findToEnd(ctx, id);
   if (session === null) return "unknown";
-  if (session.endedAt === null) await endSession(ctx, id, "revoked", options);
+  if (session === "damaged" || session.endedAt === null) await endSession(ctx, id, "revoked", options);
   return "ended";
 }
 

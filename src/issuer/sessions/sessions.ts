@@ -12,7 +12,8 @@ import { FIRST_PARTY_CLIENT_ID } from "../client-config.ts";
 import type { IssuerContext } from "../context.ts";
 import { addSessionMac } from "../store/record-macs.ts";
 import {
-  findSession,
+  findToEnd,
+  readToEnd,
   verifySessionRecord,
   type AuthenticSession,
   type SessionContent,
@@ -156,12 +157,14 @@ export async function endSession(
   facts: ActionFacts & { subject?: string } = {},
 ): Promise<void> {
   // The end must not fail because of facts that only the audit needs.
-  const before = await findSession(ctx, id).catch(() => null);
+  const found = await findToEnd(ctx, id).catch(() => null);
+  const before = found === "damaged" ? null : found;
   const subject = facts.subject ?? before?.subject;
   await ctx.store.sessions.end(id, reason, await sessionRevocation(ctx, id));
   if (before !== null && isLive(before, ctx.clock.now())) return await reportEnd(ctx, before, reason, facts);
   const { source, actor } = facts;
-  await ctx.audit("session_ended", { subject, source, actor, session: id, detail: reason });
+  const detail = found === "damaged" ? `${reason}; its record was damaged` : reason;
+  await ctx.audit("session_ended", { subject, source, actor, session: id, detail });
 }
 
 /** Reports that a live session has ended. */
@@ -184,9 +187,9 @@ export async function endPresentedSession(
 ): Promise<void> {
   // The store appends the revocation before it ends the session, so an ended session needs no other one.
   const read = async () => {
-    const session = await ctx.store.sessions.get(id);
+    const session = await readToEnd(ctx.store.sessions, id);
     if (session === null) return "absent";
-    return session.endedAt === null ? "unwritten" : "written";
+    return session === "damaged" || session.endedAt === null ? "unwritten" : "written";
   };
   await ctx.presentedEnds.once(`session ${id}`, read, async () => {
     await endSession(ctx, id, "logout", facts);
@@ -227,14 +230,21 @@ export async function listLiveSessions(
   ctx: IssuerContext,
   subject: string,
   page: Parameters<SessionStore["listBySubject"]>[1],
-): Promise<{ sessions: readonly AuthenticSession[]; next: SessionPosition | null }> {
-  const { sessions, next } = await ctx.store.sessions.listBySubject(subject, page);
+): Promise<{
+  sessions: readonly AuthenticSession[];
+  unreadable: readonly string[];
+  next: SessionPosition | null;
+}> {
+  const { sessions, unreadable = [], next } = await ctx.store.sessions.listBySubject(subject, page);
   const proven: AuthenticSession[] = [];
+  /** Records without a valid MAC. */
+  const refused: string[] = [];
   for (let from = 0; from < sessions.length; from += VERIFIED_PER_TURN) {
     if (from > 0) await ownTurn(ctx.clock);
     const part = sessions.slice(from, from + VERIFIED_PER_TURN);
     const verified = await Promise.all(part.map(async (one) => await verifySessionRecord(ctx, one, one.id)));
     proven.push(...verified.filter((one) => one !== null).filter((one) => one.subject === subject));
+    refused.push(...part.filter((_, i) => verified[i] === null).map(({ id }) => id));
   }
-  return { sessions: proven, next };
+  return { sessions: proven, unreadable: [...unreadable, ...refused], next };
 }

@@ -4,6 +4,7 @@ import { commandEvents } from "../../core/operation-channels.ts";
 import { withSpan, type SpanStart, type Tracing } from "../../core/tracing.ts";
 import { requireMethods } from "../../core/options.ts";
 import { withTimeLimit } from "../../resilience/deadline.ts";
+import { damagedSessionId } from "../../core/damaged-session.ts";
 import type { Store } from "../../stores/store.ts";
 import type { IssuerCounts, StorePart } from "../metrics/issuer-counts.ts";
 import type { IssuerStatus } from "../types.ts";
@@ -58,6 +59,8 @@ interface CheckedStoreOptions {
   readonly clock: Clock;
   readonly counts: Pick<IssuerCounts, "recordCommand">;
   readonly outage: StoreOutage;
+  /** Called when a command found that the record of a session cannot be read. The store itself works. */
+  readonly onDamaged: (sessionId: string) => void;
   /** Records a span for each command within another span. */
   readonly tracing?: Tracing | undefined;
 }
@@ -76,7 +79,7 @@ type Call = <T>(
 /** Times, counts and traces calls to the store, and keeps its health. */
 function createCalls(
   { description }: Store,
-  { clock, counts, outage, tracing }: CheckedStoreOptions,
+  { clock, counts, outage, onDamaged, tracing }: CheckedStoreOptions,
 ): { readonly call: Call; readonly health: CheckedStore["health"] } {
   let lastError: string | null = null;
   let writeFailure: IssuerStatus["store"]["writeFailure"] = null;
@@ -107,6 +110,11 @@ function createCalls(
         throw error;
       }
       record("failed");
+      const damaged = damagedSessionId(error);
+      if (damaged !== null) {
+        onDamaged(damaged);
+        throw error;
+      }
       const failure = toStoreError(error, `${command}()`);
       outage.recordFailure(access, failure.message);
       lastError = failure.message;

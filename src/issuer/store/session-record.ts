@@ -1,4 +1,5 @@
-import type { SessionRecord } from "../../stores/session-store.ts";
+import { damagedSessionId } from "../../core/damaged-session.ts";
+import type { SessionRecord, SessionStore } from "../../stores/session-store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import { isAuthenticSession } from "./record-macs.ts";
 import { rejectIfSecretReplaced } from "./secret-marker.ts";
@@ -37,11 +38,32 @@ export async function verifySessionRecord(
   id: string,
 ): Promise<AuthenticSession | null> {
   if (!isAuthenticSession(base.secrets, record, id)) {
+    // A store leaves this record when a damaged session was ended. Nothing more is wrong with it.
+    if (record.id === id && record.mac === "" && record.endedAt !== null) return null;
     await rejectIfSecretReplaced(base);
     await base.audit("record_tampered", { session: id, detail: "session" });
     return null;
   }
   return { ...record, content: JSON.parse(record.facts) as SessionContent };
+}
+
+/** Returns `damaged` when the record cannot be read, so that the session can be ended all the same. */
+export async function readToEnd(
+  sessions: Pick<SessionStore, "get">,
+  id: string,
+): Promise<SessionRecord | "damaged" | null> {
+  try {
+    return await sessions.get(id);
+  } catch (error) {
+    if (damagedSessionId(error) === id) return "damaged";
+    throw error;
+  }
+}
+
+/** As `findSession`. Returns `damaged` when the record cannot be read. */
+export async function findToEnd(base: IssuerBase, id: string): Promise<AuthenticSession | "damaged" | null> {
+  const record = await readToEnd(base.store.sessions, id);
+  return record === null || record === "damaged" ? record : await verifySessionRecord(base, record, id);
 }
 
 /** `null` when the session does not exist or its record was tampered with. */

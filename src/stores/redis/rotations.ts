@@ -1,5 +1,5 @@
 import { afterTurn, type Clock } from "../../core/clock.ts";
-import { damagedRecord } from "../damaged-record.ts";
+import { damagedSession } from "../damaged-record.ts";
 import type { Rotation } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
 import { rotateSessions } from "./rotation-script.ts";
@@ -48,14 +48,14 @@ export class Rotations {
     const { connection, keysOf } = this.#options;
     const { sessionId } = rotation;
     const first = await this.#send(rotation);
-    if (first.outcome === "damaged") throw damagedSession(sessionId);
+    if (first.outcome === "damaged") throw damagedSession("Redis", sessionId);
     if (first.outcome !== "other") return first;
     // An older version also writes a hash that has no session, for a cut-off that reached the session before.
     const converted = await connection.runScript(convertSession, keysOf(sessionId));
-    if (Array.isArray(converted) && converted[0] === "damaged") throw damagedSession(sessionId);
+    if (Array.isArray(converted) && converted[0] === "damaged") throw damagedSession("Redis", sessionId);
     if (converted !== "converted") return { outcome: "unknown", now: first.now, text: "" };
     const second = await this.#send(rotation);
-    if (second.outcome === "other" || second.outcome === "damaged") throw damagedSession(sessionId);
+    if (second.outcome === "other" || second.outcome === "damaged") throw damagedSession("Redis", sessionId);
     return second;
   }
 
@@ -96,10 +96,6 @@ export class Rotations {
       this.#inFlight--;
     }
   }
-}
-
-function damagedSession(id: string): Error {
-  return damagedRecord("Redis", `session ${id}`);
 }
 
 /** The presented generation, its digest, the texts of the new session, and the times. */

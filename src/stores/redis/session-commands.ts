@@ -1,13 +1,23 @@
 import type { Clock } from "../../core/clock.ts";
-import { isHoldfastError } from "../../core/errors.ts";
+import { damagedSessionId } from "../../core/damaged-session.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
-import { damagedRecord } from "../damaged-record.ts";
+import { damagedSession } from "../damaged-record.ts";
 import type { Acknowledgement, EndReason, Rotation, SessionRecord } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
 import { Rotations } from "./rotations.ts";
 import type { Script } from "./script.ts";
-import { acknowledgeSession, createSession, endSession, OLDER_FORM, readSession } from "./session-scripts.ts";
-import { formatSession, parseSession } from "./session-text.ts";
+import {
+  acknowledgeSession,
+  createSession,
+  discardSession,
+  endSession,
+  OLDER_FORM,
+  readSession,
+} from "./session-scripts.ts";
+import { formatDiscarded, formatSession, parseSession } from "./session-text.ts";
+
+/** How long a discarded session stays when its record had no end. The longest lifetime by default is 90 days. */
+const DISCARDED_LIFE_MS = 400 * 86_400_000;
 
 /** The reply of a script on a session. */
 type ScriptReply = readonly [outcome: string, now: number, session?: string];
@@ -57,16 +67,16 @@ export class SessionCommands {
   async find(id: string): Promise<{ session: SessionRecord; now: number } | null> {
     const reply = (await this.#run(readSession, id)) as ScriptReply;
     const { outcome, session, now } = toReply(reply, id);
-    if (outcome === "damaged") throw damagedRecord("Redis", `session ${id}`);
+    if (outcome === "damaged") throw damagedSession("Redis", id);
     return session === null || session.idleExpiresAt <= now - EXPIRED_RETENTION_MS ? null : { session, now };
   }
 
-  /** As `find`. `null` also for a damaged record, so that it keeps no other session from being listed or ended. */
-  async findIntact(id: string): Promise<{ session: SessionRecord; now: number } | null> {
+  /** As `find`. A damaged record is a result, so that it keeps no other session from being listed or ended. */
+  async findAny(id: string): Promise<{ session: SessionRecord; now: number } | "damaged" | null> {
     try {
       return await this.find(id);
     } catch (error) {
-      if (isHoldfastError(error, "store_corrupt")) return null;
+      if (damagedSessionId(error) !== null) return "damaged";
       throw error;
     }
   }
@@ -101,16 +111,22 @@ export class SessionCommands {
 
   /**
    * Ends the session. The outcome is `live` or `over` as it was before, `ended`, or `unknown`. It is `damaged` for a
-   * damaged record, which no refresh accepts.
+   * damaged record, which an ended session replaces. A cut-off with `upTo` leaves it, because its `authAt` is lost.
    */
   async end(id: string, reason: EndReason, cutoff?: EndingCutoff): Promise<SessionReply> {
     const args = [reason, cutoff?.subject ?? "", cutoff?.number ?? "", cutoff?.upTo ?? ""];
     const reply = (await this.#run(endSession, id, args)) as ScriptReply;
+    const [outcome, now] = reply;
     try {
-      return toReply(reply, id);
+      if (outcome !== "damaged") return toReply(reply, id);
     } catch {
-      return { outcome: "damaged", now: reply[1], session: null };
+      // The script found a whole head, and has ended the session. The facts after it cannot be read.
     }
+    if (cutoff?.upTo === undefined) {
+      const session = formatDiscarded(id, reason, now, now + DISCARDED_LIFE_MS);
+      await this.#run(discardSession, id, [session, DISCARDED_LIFE_MS]);
+    }
+    return { outcome: "damaged", now, session: null };
   }
 
   async #run(script: Script, id: string, args: readonly (string | number)[] = []): Promise<unknown> {
@@ -122,5 +138,9 @@ export class SessionCommands {
 
 /** Throws `store_corrupt` when the facts in the text cannot be read. */
 function toReply([outcome, now, text]: ScriptReply, id: string): SessionReply {
-  return { outcome, now, session: text === undefined ? null : parseSession(text, now, id) };
+  try {
+    return { outcome, now, session: text === undefined ? null : parseSession(text, now, id) };
+  } catch {
+    throw damagedSession("Redis", id);
+  }
 }

@@ -37,9 +37,14 @@ export async function evict(
     const { now, excess, positions } = await subjects.evictable(subject, cap.max);
     if (excess <= 0) break;
     const others = positions.filter(({ id }) => id !== own.id);
-    const found = await mapConcurrently(others, async ({ id }) => await commands.findIntact(id));
-    const sessions = found.flatMap((one) => (one?.session.subject === subject ? [one.session] : []));
-    const gone = others.filter(({ at }, i) => found[i] === null && at < now - CREATION_MS);
+    const found = await mapConcurrently(others, async ({ id }) => await commands.findAny(id));
+    const sessions = found.flatMap((one) =>
+      one !== null && one !== "damaged" && one.session.subject === subject ? [one.session] : [],
+    );
+    const isDamaged = new Set(others.filter((_, i) => found[i] === "damaged").map(({ id }) => id));
+    const gone = others.filter(
+      ({ at, id }, i) => (found[i] === null || isDamaged.has(id)) && at < now - CREATION_MS,
+    );
     // The list decides how many go. More names than that let a login go on when others have taken the first ones.
     const order = sessionsToEvict(sessions, sessions.length, now, sessions.length);
     const ids = [...gone, ...order].map(({ id }) => id);
@@ -47,7 +52,8 @@ export async function evict(
     const ended = await Promise.all(
       claimed.map(async (id) => {
         const session = sessions.find((one) => one.id === id);
-        if (session === undefined || !isLive(session, now)) return await commands.end(id, "evicted");
+        const mayBeLive = session === undefined ? isDamaged.has(id) : isLive(session, now);
+        if (!mayBeLive) return await commands.end(id, "evicted");
         const { issuer, until } = cap;
         await appendToLog({ kind: "session", id, issuer, until });
         return await commands.end(id, "evicted");

@@ -49,9 +49,9 @@ if type(v) == 'table' then
   end
 elseif not v then v = nil
 elseif sub(v, 1, 1) == '${CUT_FORMAT}' then v, cutAt = nil, number(sub(v, 2))
-elseif sub(v, 1, 1) ~= '${SESSION_FORMAT}' then
+elseif string.find(v, '^[3-9].') then
   return redis.error_reply('NEWER the session was written by a newer version')
-elseif #v < ${HEAD_LENGTH} or string.find(sub(v, 2, ${HEAD_LENGTH}), '%D') then return {'damaged', now}
+elseif sub(v, 1, 1) ~= '${SESSION_FORMAT}' or #v < ${HEAD_LENGTH} or string.find(sub(v, 2, ${HEAD_LENGTH}), '%D') then return {'damaged', now}
 end
 local function save(session, life)
   call('SET', KEYS[1], session, 'PX', math.max(1, life + ${EXPIRED_RETENTION_MS}))
@@ -127,3 +127,12 @@ v = format('%s${luaFormat("endedAt")}%s${luaFormat("reasonLength", "sealedLength
   #ARGV[2], 0, 0, 0) .. ARGV[2] .. sub(v, at)
 save(v, idle - now)
 return {live and 'live' or 'over', now, v}`);
+
+/**
+ * Replaces a damaged record by an ended session, which stays as long as the record would. Arguments: the session, and its
+ * life in ms if the record has no end.
+ */
+export const discardSession: Script = defineWrite(`
+local left = redis.call('PTTL', KEYS[1])
+if left ~= -2 then redis.call('SET', KEYS[1], ARGV[2], 'PX', left > 0 and left or ARGV[3]) end
+return 'discarded'`);

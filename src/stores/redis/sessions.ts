@@ -81,13 +81,14 @@ export function createSessionPart(context: SessionContext): SessionPart {
       async listBySubject(subject, { after = null, limit }) {
         const { positions } = await subjects.page(subject, after, limit);
         if (positions.length === 0) await requireStore();
-        const found = await mapConcurrently(positions, async ({ id }) => await commands.findIntact(id));
+        const found = await mapConcurrently(positions, async ({ id }) => await commands.findAny(id));
         const sessions = found.flatMap((one) =>
-          one !== null && one.session.subject === subject && isLive(one.session, one.now)
+          one !== null && one !== "damaged" && one.session.subject === subject && isLive(one.session, one.now)
             ? [one.session]
             : [],
         );
-        return { sessions, next: positions.length < limit ? null : (positions.at(-1) ?? null) };
+        const unreadable = positions.filter((_, i) => found[i] === "damaged").map(({ id }) => id);
+        return { sessions, unreadable, next: positions.length < limit ? null : (positions.at(-1) ?? null) };
       },
       rotate,
       acknowledge: async (sign) => await commands.acknowledge(sign),
@@ -153,17 +154,19 @@ async function endSubject(
   const first = await subjects.cutOff(subject, { before: revocation.before, until });
   const { at, number, ids } = first;
   let { before } = first;
-  const found = await mapConcurrently(
-    ids,
-    async (id) => (await commands.findIntact(id))?.session.issuedAtS ?? 0,
-  );
-  let newest = largest(found);
+  const found = await mapConcurrently(ids, async (id) => await commands.findAny(id));
+  const damaged = ids.filter((_, i) => found[i] === "damaged");
+  let newest = largest(found.map((one) => (one === null || one === "damaged" ? 0 : one.session.issuedAtS)));
   for (let live = 0; ;) {
     // A greater `iat` comes from a clock that was set back, or from a cut-off in the same second.
     if (newest > before) {
       ({ before } = await subjects.cutOff(subject, { before: newest, until, moment: at, number }));
     }
     const entry = await appendToLog({ ...revocation, before, number });
+    // The newest `iat` of a damaged record is lost, so the cut-off may not cover its tokens.
+    for (const id of damaged.splice(0)) {
+      await appendToLog({ kind: "session", id, issuer: revocation.issuer, until });
+    }
     const ended = await mapConcurrently(ids, async (id) => {
       const { outcome, session } = await commands.end(id, reason, { subject, number });
       return { wasLive: outcome === "live", issuedAtS: session?.issuedAtS ?? 0 };
