@@ -48,7 +48,9 @@ export async function connectCluster(
   }
 
   const nodeOf = (key: string) => believed[ownerOf(computeSlot(key))] as RedisNode;
+  const serverOf = (key: string) => nodeOf(key).name;
   const router = new ClusterRouter({
+    serverOf,
     connectToOwner: async (key) => await connectionTo(nodeOf(key)).open(),
     isOwner: (key, connection) => connectionTo(nodeOf(key)) === connection,
     refresh: async () => await Promise.resolve(lookUp()),
@@ -66,7 +68,7 @@ export async function connectCluster(
   await Promise.all(believed.map(async (node) => await connectionTo(node).connect()));
   signal.removeEventListener("abort", closeAll);
   return {
-    serverOf: (key) => nodeOf(key).name,
+    serverOf,
     send: async (key, command) => await router.send(key, command),
     async sendToPrimaries(command) {
       const sendOne = async (node: RedisNode) => await (await connectionTo(node).open()).sendCommand(command);

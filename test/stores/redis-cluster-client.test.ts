@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { isHoldfastError } from "../../src/core/errors.ts";
 import { connectCluster } from "../../src/stores/redis/cluster-client.ts";
 import type { RedisClient } from "../../src/stores/redis/client.ts";
 import { RedisConnection } from "../../src/stores/redis/connection.ts";
+import { ImportingNodes } from "../../src/stores/redis/importing-nodes.ts";
 import { FailureReason } from "../../src/stores/redis/failure-reason.ts";
 import { defineWrite } from "../../src/stores/redis/script.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
@@ -67,8 +69,10 @@ async function connectToRefusing(refusal: string, seen: unknown[]): Promise<Redi
 for (const [reply, interruptions] of [
   ["MOVED 0 127.0.0.1:2", 1],
   ["ASK 0 127.0.0.1:2", 0],
+  // The server does not know how clients reach the other one.
+  ["ASK 0 :2", 0],
 ] as const) {
-  test(`fault 64: a cluster client that is answered ${reply.split(" ")[0]} reports ${interruptions} interruptions`, async () => {
+  test(`fault 64: a cluster client that is answered "${reply}" reports ${interruptions} interruptions`, async () => {
     const seen: unknown[] = [];
     const cluster = await connectToRefusing(reply, seen);
     const answer = await cluster.send("key", ["GET", "key"]);
@@ -78,6 +82,33 @@ for (const [reply, interruptions] of [
     assert.equal(seen.length, interruptions);
   });
 }
+
+test("fault 4: an earlier connection that fails late leaves the newer connection to the same server open", async () => {
+  const attempts = [Promise.withResolvers<unknown>(), Promise.withResolvers<unknown>()] as const;
+  let opened = 0;
+  let hasSlots = false;
+  const member = { socketEpoch: 1, sendCommand: async () => await Promise.resolve("member") };
+  const newer = { ...member, sendCommand: async () => await Promise.resolve("newer"), on: () => undefined };
+  const nodes = new ImportingNodes({
+    findMember: async () => await Promise.resolve(hasSlots ? member : null),
+    open: async () => await attempts[opened++]?.promise,
+  } as unknown as ConstructorParameters<typeof ImportingNodes>[0]);
+  const send = async () => (await nodes.send("a:1", new Error("ASK 0 b:2"), ["PING"])).reply;
+  const first = send();
+  await turn();
+  // The server has slots for a moment, so its own connection is closed.
+  hasSlots = true;
+  assert.equal(await send(), "member");
+  hasSlots = false;
+  const second = send();
+  await turn();
+  attempts[0].reject(new Error("late"));
+  await assert.rejects(first, /late/);
+  attempts[1].resolve(newer);
+  assert.equal(await second, "newer");
+  assert.equal(await send(), "newer");
+  assert.equal(opened, 2);
+});
 
 /** Runs a script whose keys are on two servers until `joinedMs`, and lets time pass until it ends. */
 async function runSplit(joinedMs: number): Promise<{ reply: unknown; runs: number; tookMs: number }> {

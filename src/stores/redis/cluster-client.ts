@@ -31,7 +31,9 @@ export async function connectCluster(
       throw new Error("the client is offline: the cluster is closed or has lost a slot");
     return slot.master;
   };
+  const serverOf = (key: string) => primaryOf(key).address;
   const router = new ClusterRouter({
+    serverOf,
     connectToOwner: async (key) => await client.nodeClient(primaryOf(key)),
     isOwner: (key, node) => client.slots[computeSlot(key)]?.master.client === node,
     refresh: async (key) => await refreshSlots(client, key),
@@ -43,7 +45,7 @@ export async function connectCluster(
     onInterruption: settings.onInterruption,
   });
   return {
-    serverOf: (key) => primaryOf(key).address,
+    serverOf,
     send: async (key, command) => await router.send(key, command),
     async sendToPrimaries(command) {
       // The package empties its list while it asks for the slots again. An empty list of answers would look like success.

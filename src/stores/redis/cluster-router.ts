@@ -4,6 +4,8 @@ import { ImportingNodes, type ImportingNodesOptions, type NodeConnection } from 
 
 /** The servers of a cluster, as a client knows them. */
 export interface ClusterDirectory extends ImportingNodesOptions {
+  /** Returns the address of the primary that has the slot of the key. */
+  readonly serverOf: (key: string) => string;
   /** Connects to the primary that has the slot of the key. */
   readonly connectToOwner: (key: string) => Promise<NodeConnection>;
   /** Whether the client still takes that primary for the one that has the slot. It never throws. */
@@ -45,6 +47,7 @@ export class ClusterRouter {
   }
 
   async #sendToOwner(key: string, command: readonly string[]): Promise<Answer> {
+    const owner = this.#directory.serverOf(key);
     const node = await this.#directory.connectToOwner(key);
     const epoch = node.socketEpoch;
     const connection = {
@@ -56,7 +59,7 @@ export class ClusterRouter {
     } catch (error) {
       if (!readMessage(error).startsWith("ASK ")) throw error;
       // The primary has given the key to another server, and has the slot. A failover looks different.
-      const answer = await this.#importing.send(error, command);
+      const answer = await this.#importing.send(owner, error, command);
       return { reply: answer.reply, connection: answer.connection };
     }
   }

@@ -31,10 +31,9 @@ export class ImportingNodes {
     this.#options = options;
   }
 
-  /** Sends a command that was answered with the error `ASK` to the server that the error names. */
-  async send(redirection: unknown, command: readonly string[]): Promise<Answer> {
-    // The error is: ASK, the slot, and the address.
-    const node = await this.#connectTo(readMessage(redirection).split(" ")[2] ?? "");
+  /** Sends a command that `sender` answered with the error `ASK` to the server that the error names. */
+  async send(sender: string, redirection: unknown, command: readonly string[]): Promise<Answer> {
+    const node = await this.#connectTo(readTarget(sender, redirection));
     const epoch = node.socketEpoch;
     const connection = {
       send: async (next: readonly string[]) => await sendAsking(node, next),
@@ -59,23 +58,33 @@ export class ImportingNodes {
     this.#own.set(address, opened);
     try {
       const node = await opened;
-      node.on("error", () => void this.#close(address));
+      node.on("error", () => void this.#close(address, opened));
       return node;
     } catch (error) {
-      this.#own.delete(address);
+      // A newer attempt may have taken its place.
+      if (this.#own.get(address) === opened) this.#own.delete(address);
       throw error;
     }
   }
 
-  async #close(address: string): Promise<void> {
-    const opened = this.#own.get(address);
-    this.#own.delete(address);
+  /** Closes the connection to the server. With `only`, a newer connection to it stays. */
+  async #close(address: string, only = this.#own.get(address)): Promise<void> {
+    if (this.#own.get(address) === only) this.#own.delete(address);
     try {
-      if (opened !== undefined) await destroyQuietly(await opened);
+      if (only !== undefined) await destroyQuietly(await only);
     } catch {
       // The connection could not be opened.
     }
   }
+}
+
+/**
+ * Reads the address, which follows the code and the slot. A server that does not know how clients reach the other one
+ * names only the port, and means its own host. An empty host would lead to this machine.
+ */
+function readTarget(sender: string, redirection: unknown): string {
+  const address = readMessage(redirection).split(" ")[2] ?? "";
+  return address.startsWith(":") ? sender.slice(0, sender.lastIndexOf(":")) + address : address;
 }
 
 /** The server obeys `ASKING` for one command on the same connection, so nothing may come between the two. */
