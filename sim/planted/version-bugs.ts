@@ -62,8 +62,8 @@ export const versionBugs: readonly PlantedBug[] = [
     forced: ["older services", "people"],
     name: "a user of an earlier version counts as disabled",
     file: "stores/redis/users.ts",
-    from: "return { loginKey: null, disabledAt: null, ...user };",
-    to: "return { loginKey: null, disabledAt: 0, ...user };",
+    from: "{ loginKey: null, disabledAt: null, ...user }",
+    to: "{ loginKey: null, disabledAt: 0, ...user }",
   },
   {
     ...redisRecords,

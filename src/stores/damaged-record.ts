@@ -23,7 +23,27 @@ export function damagedSession(store: string, id: string): HoldfastError {
   return aboutDamagedSession(damagedRecord(store, `session ${id}`), id);
 }
 
-/** Parses the JSON of a record. Throws `store_corrupt` when it is no object and no array. */
+/** Returns the user when its members have the types of a user. Throws `store_corrupt`. */
+export function requireUser(store: string, user: UserRecord): UserRecord {
+  const { username, subject, passwordHash, mac, scopes, createdAt, loginKey, disabledAt } = user;
+  const texts: readonly unknown[] = [
+    username,
+    subject,
+    passwordHash,
+    mac,
+    loginKey ?? "",
+    ...[scopes].flat(),
+  ];
+  const numbers: readonly unknown[] = [createdAt, disabledAt ?? 0];
+  const isUser =
+    Array.isArray(scopes) &&
+    texts.every((text) => typeof text === "string") &&
+    numbers.every((number) => typeof number === "number");
+  if (!isUser) throw damagedRecord(store, "a user");
+  return user;
+}
+
+/** Parses the JSON of a record. Throws `store_corrupt` for JSON that has neither an object nor an array. */
 export function parseRecord(store: string, record: string, text: string): object {
   try {
     const value: unknown = JSON.parse(text);

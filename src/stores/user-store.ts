@@ -37,7 +37,10 @@ export interface UserStore {
   getBySubject(subject: string): Promise<UserRecord | null>;
   /** Replaces the record of the same username and subject if its MAC still is `expectedMac`. */
   replace(user: UserRecord, expectedMac: string): Promise<"replaced" | "stale">;
-  /** Removes the user if the MAC of the record still is `expectedMac`. */
+  /**
+   * Removes the user if the MAC of the record still is `expectedMac`. A record that cannot be read is listed with an empty
+   * MAC, and an empty `expectedMac` removes only such a record.
+   */
   remove(username: string, expectedMac: string): Promise<"removed" | "stale">;
   /** Lists users in order of username, starting with the first one after `after`. */
   list(options: { after?: string | undefined; limit: number }): Promise<readonly UserRecord[]>;

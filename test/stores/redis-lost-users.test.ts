@@ -87,6 +87,18 @@ void describe("changes of users that Redis has lost", { skip: noRedis }, () => {
     });
   }
 
+  void test("fault 64: a lost change of a user whose record was damaged since is applied again", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const store = await open(t, prefix);
+    await store.users.add(ALICE);
+    await rollBack(prefix, ALICE);
+    await server.cli("HSET", `${prefix}{users}`, "alice", '{"username":"al');
+    await append(store, "t1");
+    const [message] = await interrupt(t, prefix, 1);
+    assert.match(message ?? "", /changes of users: 1$/);
+    assert.deepEqual(await store.users.get("alice"), ALICE);
+  });
+
   void test("fault 64: a change by another process stays when the first process looks for lost changes", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const [first, second] = [await open(t, prefix), await open(t, prefix)];

@@ -1,4 +1,4 @@
-import { HoldfastError } from "../../core/errors.ts";
+import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import type { AuditKind } from "../../core/events.ts";
 import type { EndReason } from "../../stores/session-store.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
@@ -75,7 +75,8 @@ export async function changeUser(
 
 /**
  * Disables the user first, so that no login succeeds between the end of the sessions and the removal. A repetition
- * completes a removal that failed in between.
+ * completes a removal that failed in between. A damaged record does not tell whose sessions they are, so it is removed
+ * without their end.
  */
 export async function removeUser(
   ctx: IssuerContext,
@@ -83,6 +84,22 @@ export async function removeUser(
   options: UserRightsOptions = {},
 ): ReturnType<Users["remove"]> {
   const name = requireUsername(ctx, username);
+  try {
+    return await removeReadable(ctx, name, options);
+  } catch (error) {
+    if (!isHoldfastError(error, "store_corrupt")) throw error;
+    if ((await ctx.store.users.remove(name, "")) === "stale") throw error;
+    const { actor, source } = options;
+    await ctx.audit("user_removed", { actor, source, detail: name });
+    return "removed";
+  }
+}
+
+async function removeReadable(
+  ctx: IssuerContext,
+  name: string,
+  options: UserRightsOptions,
+): ReturnType<Users["remove"]> {
   for (let tries = 1; tries <= MAX_TRIES; tries++) {
     const now = await ctx.store.now();
     const change = (user: UserRecord) => ({ ...user, disabledAt: user.disabledAt ?? now });

@@ -1,6 +1,8 @@
+import { isHoldfastError } from "../../core/errors.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import { isAuthenticUser } from "../store/record-macs.ts";
+import { rejectIfSecretReplaced } from "../store/secret-marker.ts";
 
 /**
  * Length of a user name before normalization, in UTF-16 code units: 128 characters as a keyboard decomposes them. NFKC
@@ -68,8 +70,11 @@ export async function findByLoginName(ctx: IssuerBase, text: string): Promise<Us
   if (name === null) return null;
   const key = loginKeyOf(ctx, name);
   const { users } = ctx.store;
-  const [exact, similar] = await Promise.all([users.get(name), users.getByLoginKey(key)]);
-  if (exact?.username === name) return exact;
+  const [exact, found] = await Promise.allSettled([users.get(name), users.getByLoginKey(key)]);
+  if (exact.status === "rejected") throw exact.reason;
+  if (exact.value?.username === name) return exact.value;
+  if (found.status === "rejected") throw found.reason;
+  const similar = found.value;
   // A store that returns another user than the key means was tampered with.
   return similar !== null && loginKeyOf(ctx, similar.username) === key ? similar : null;
 }
@@ -77,7 +82,8 @@ export async function findByLoginName(ctx: IssuerBase, text: string): Promise<Us
 /**
  * Gives each user the login key of the current comparison, unless a marker says that they have it. Users of an older
  * version have no key. A process with another `loginNames` on the same store does this again at its next start. For a
- * day each start does it again, because a process of an older version may have added users since.
+ * day each start does it again, because a process of an older version may have added users since. A record that is
+ * damaged or not authentic keeps no other user from the login.
  */
 export async function indexLoginNames(base: IssuerBase): Promise<void> {
   const { store, config } = base;
@@ -85,14 +91,18 @@ export async function indexLoginNames(base: IssuerBase): Promise<void> {
   const now = await store.now();
   if (isDone && now - Number(await store.markers.read(SINCE_MARKER)) >= UPGRADE_MS) return;
   const colliding: string[] = [];
+  let isTampered = false;
   for (let after: string | undefined; ;) {
     const users = await store.users.list({ after, limit: 100 });
     for (const user of users) {
+      if (!isAuthenticUser(base.secrets, user)) {
+        isTampered = true;
+        continue;
+      }
       const loginKey = loginKeyOf(base, user.username);
       if (isDone && user.loginKey === loginKey) continue;
       if (user.loginKey !== loginKey) await setLoginKey(base, user, loginKey);
-      if ((await store.users.getByLoginKey(loginKey))?.username !== user.username)
-        colliding.push(user.username);
+      if (!(await isFoundBy(base, loginKey, user))) colliding.push(user.username);
     }
     after = users.at(-1)?.username;
     if (after === undefined) break;
@@ -102,6 +112,7 @@ export async function indexLoginNames(base: IssuerBase): Promise<void> {
     const message = `${colliding.length} users log in only under the exact spelling of their names: ${names}`;
     base.emit("login_names_collide", message);
   }
+  if (isTampered && !(await isSecretMissing(base))) await base.audit("record_tampered", { detail: "user" });
   if (isDone) return;
   for (const [name, value] of [
     [SINCE_MARKER, String(now)],
@@ -109,6 +120,30 @@ export async function indexLoginNames(base: IssuerBase): Promise<void> {
   ] as const) {
     const claimed = await store.markers.claim(name, value);
     if (claimed !== value) await store.markers.replace(name, claimed, value);
+  }
+}
+
+/** The damaged record of a similar name may be the first one of the login key. */
+async function isFoundBy(
+  { store }: IssuerBase,
+  loginKey: string,
+  { username }: UserRecord,
+): Promise<boolean> {
+  try {
+    return (await store.users.getByLoginKey(loginKey))?.username === username;
+  } catch (error) {
+    if (isHoldfastError(error, "store_corrupt")) return false;
+    throw error;
+  }
+}
+
+async function isSecretMissing(base: IssuerBase): Promise<boolean> {
+  try {
+    await rejectIfSecretReplaced(base);
+    return false;
+  } catch (error) {
+    if (isHoldfastError(error, "store_mismatch")) return true;
+    throw error;
   }
 }
 

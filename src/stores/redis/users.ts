@@ -1,4 +1,4 @@
-import { DAMAGED_USER, parseRecord } from "../damaged-record.ts";
+import { DAMAGED_USER, parseRecord, requireUser } from "../damaged-record.ts";
 import type { UserRecord, UserStore } from "../user-store.ts";
 import type { Clock } from "../../core/clock.ts";
 import { AcknowledgedWrites, RESTORE_WINDOW_MS } from "./acknowledged-writes.ts";
@@ -25,6 +25,13 @@ const NUMBERED = `local function numbered(outcome, subject)
 end
 `;
 
+/** Defines the Lua function `decode(record)`, which returns `nil` for a record that is absent or damaged. */
+const DECODE = `local function decode(record)
+  local isRead, user = pcall(cjson.decode, record)
+  return isRead and type(user) == 'table' and user or nil
+end
+`;
+
 /** Separates a login key and a name, which do not contain it. */
 const SEPARATOR = "\\0";
 
@@ -44,9 +51,15 @@ if onlyFirst == '1' and redis.call('HLEN', KEYS[1]) > 0 then return {'exists'} e
 if redis.call('HEXISTS', KEYS[1], name) + redis.call('HEXISTS', KEYS[2], subject) > 0 then return {'exists'} end
 if key ~= '' then
   local from = key .. '${SEPARATOR}'
-  local taken = redis.call('ZRANGEBYLEX', KEYS[4], '[' .. from, '(' .. key .. '\\1', 'LIMIT', 0, 1)
-  if #taken > 0 then return {'exists'} end
+  local taken = redis.call('ZRANGEBYLEX', KEYS[4], '[' .. from, '(' .. key .. '\\1')
+  for _, entry in ipairs(taken) do
+    if redis.call('HEXISTS', KEYS[1], string.sub(entry, #from + 1)) == 1 then return {'exists'} end
+  end
   redis.call('ZADD', KEYS[4], 0, from .. name)
+  -- A damaged record left its login key behind when it was removed.
+  for _, entry in ipairs(taken) do
+    if entry ~= from .. name then redis.call('ZREM', KEYS[4], entry) end
+  end
 end
 redis.call('HSET', KEYS[1], name, user)
 redis.call('HSET', KEYS[2], subject, name)
@@ -64,35 +77,36 @@ const userBySubject = defineRead(`
 local name = redis.call('HGET', KEYS[2], ARGV[2])
 return name and redis.call('HGET', KEYS[1], name)`);
 
-const replaceUser = defineWrite(`${NUMBERED}${RELIST}
+const replaceUser = defineWrite(`${DECODE}${NUMBERED}${RELIST}
 local name, key = ARGV[2], ARGV[6]
-local standing = redis.call('HGET', KEYS[1], name)
-local was = standing and cjson.decode(standing)
+local was = decode(redis.call('HGET', KEYS[1], name))
 if not was or was.subject ~= ARGV[3] or was.mac ~= ARGV[4] then return {'stale'} end
 relist(name, was.loginKey, key)
 redis.call('HSET', KEYS[1], name, ARGV[5])
 return numbered('replaced', ARGV[3])`);
 
-const removeUser = defineWrite(`${NUMBERED}
+/** Arguments: name, and the MAC ('' for a damaged record). */
+const removeUser = defineWrite(`${DECODE}${NUMBERED}
 local name = ARGV[2]
 local standing = redis.call('HGET', KEYS[1], name)
-local was = standing and cjson.decode(standing)
-if not was or was.mac ~= ARGV[3] then return {'stale'} end
+local was = decode(standing) or {}
+if not standing or ARGV[3] ~= '' and was.mac ~= ARGV[3] then return {'stale'} end
 if type(was.loginKey) == 'string' then redis.call('ZREM', KEYS[4], was.loginKey .. '${SEPARATOR}' .. name) end
 redis.call('HDEL', KEYS[1], name)
-redis.call('HDEL', KEYS[2], was.subject)
 redis.call('ZREM', KEYS[3], name)
-return numbered('removed', was.subject)`);
+local subject = type(was.subject) == 'string' and was.subject or nil
+if subject then redis.call('HDEL', KEYS[2], subject) end
+return numbered('removed', subject)`);
 
 /**
  * Arguments: name, subject, number of the change, record ('' when the user was removed), login key or ''. Applies a
  * change that the store has lost: the user has no change of this or a greater number. Returns 1 when it was lost.
  */
-const restoreChange = defineWrite(`${RELIST}
+const restoreChange = defineWrite(`${DECODE}${RELIST}
 local name, subject, number, record, key = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
 if (tonumber(redis.call('GET', KEYS[5])) or 0) >= number then return 0 end
 local standing = redis.call('HGET', KEYS[1], name)
-local was = standing and cjson.decode(standing)
+local was = decode(standing)
 if was and was.subject ~= subject then return 0 end
 local owner = redis.call('HGET', KEYS[2], subject)
 if owner and owner ~= name then return 0 end
@@ -133,16 +147,19 @@ export function userKeys(prefix: string): [records: string, subjects: string, na
 /** Older versions did not write `loginKey` and `disabledAt`. Throws `store_corrupt`. */
 function parseUser(json: string): UserRecord {
   const user = parseRecord("Redis", "a user", json) as Omit<UserRecord, "loginKey" | "disabledAt">;
-  return { loginKey: null, disabledAt: null, ...user };
+  return requireUser("Redis", { loginKey: null, disabledAt: null, ...user });
 }
 
 /** A damaged record takes its place in the page, because a shorter page is the last one. It never has a valid MAC. */
 function parseListedUser(json: string, username: string): UserRecord {
   try {
-    return parseUser(json);
+    const user = parseUser(json);
+    // The next page begins after the last name of this one.
+    if (user.username === username) return user;
   } catch {
-    return { username, ...DAMAGED_USER };
+    // The record is damaged.
   }
+  return { username, ...DAMAGED_USER };
 }
 
 /** A change that this process has acknowledged. */
@@ -211,8 +228,13 @@ export function createUserPart({ connection, prefix, clock, requireStore }: User
       const args = [username, subject, expectedMac, JSON.stringify(user), loginKey ?? ""] as const;
       return await change<"replaced" | "stale">(replaceUser, args, user);
     },
-    remove: async (username, expectedMac) =>
-      await change<"removed" | "stale">(removeUser, [username, expectedMac], null),
+    async remove(username, expectedMac) {
+      if (expectedMac === "") {
+        const user = (await connection.runScript(userByName, [records], [username])) as string | null;
+        if (user === null || parseListedUser(user, username).mac !== "") return "stale";
+      }
+      return await change<"removed" | "stale">(removeUser, [username, expectedMac], null);
+    },
     async list({ after = "", limit }) {
       const reply = await connection.runScript(listUsers, [records, names], [after, limit]);
       const [found = [], users = []] = reply as [names?: string[], users?: string[]];

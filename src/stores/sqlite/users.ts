@@ -1,4 +1,4 @@
-import { DAMAGED_USER, parseRecord } from "../damaged-record.ts";
+import { DAMAGED_USER, parseRecord, requireUser } from "../damaged-record.ts";
 import type { UserRecord, UserStore } from "../user-store.ts";
 import { insertInto, selectFrom, USER_COLUMNS } from "./columns.ts";
 import type { SqliteConnection } from "./connection.ts";
@@ -16,6 +16,7 @@ export function createUserStore(db: SqliteConnection): UserStore {
       WHERE username = ? AND subject = ? AND mac = ?`,
   );
   const remove = db.prepare("DELETE FROM users WHERE username = ? AND mac = ?");
+  const removeDamaged = db.prepare("DELETE FROM users WHERE username = ?");
   return {
     add: async (user, { onlyFirst = false } = {}) =>
       await db.write(() => {
@@ -35,16 +36,23 @@ export function createUserStore(db: SqliteConnection): UserStore {
         return update.run(...row, username, subject, expectedMac).changes === 1 ? "replaced" : "stale";
       }),
     remove: async (username, expectedMac) =>
-      await db.write(() => (remove.run(username, expectedMac).changes === 1 ? "removed" : "stale")),
+      await db.write(() => {
+        if (expectedMac !== "") return remove.run(username, expectedMac).changes === 1 ? "removed" : "stale";
+        const row = byName.get(username);
+        if (row === undefined || toListedUser(row).mac !== "") return "stale";
+        removeDamaged.run(username);
+        return "removed";
+      }),
     list: async ({ after = "", limit }) => await db.read(() => page.all(after, limit).map(toListedUser)),
   };
 }
 
-/** Throws `store_corrupt` when the scopes cannot be read. */
+/** Throws `store_corrupt` when the scopes cannot be read. The types of the other columns are those of the table. */
 export function toUser(row: object | undefined): UserRecord | null {
   if (row === undefined) return null;
   const user = row as Omit<UserRecord, "scopes"> & { scopes: string };
-  return { ...user, scopes: parseRecord("SQLite", "a user", user.scopes) as string[] };
+  const scopes = parseRecord("SQLite", "a user", user.scopes) as string[];
+  return requireUser("SQLite", { ...user, scopes });
 }
 
 /** A damaged record takes its place in the page, because a shorter page is the last one. It never has a valid MAC. */

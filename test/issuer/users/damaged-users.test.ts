@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { createClient } from "redis";
+import type { Issuer } from "../../../src/issuer/types.ts";
+import { redisStore } from "../../../src/stores/redis.ts";
+import { sqliteStore } from "../../../src/stores/sqlite.ts";
+import type { Store } from "../../../src/stores/store.ts";
+import { temporaryFolder } from "../../stores/temporary-folder.ts";
+import { noRedis, RedisServer } from "../../support/redis-servers.ts";
+import { createFixture } from "../fixture.ts";
+
+const NAMES = ["ann", "bob", "cem"];
+
+function openIssuer(store: Store): Issuer {
+  return createFixture({ store, authenticate: undefined } as object).issuer;
+}
+
+async function statusOf(issuer: Issuer, username: string): Promise<string> {
+  const password = `password of ${username}`;
+  return (await issuer.login({ username, password }, { source: username })).status;
+}
+
+/** Damages the record of bob between two starts. Then removes it and adds bob again. */
+async function check(store: Store, damage: () => Promise<unknown>): Promise<void> {
+  const earlier = openIssuer(store);
+  const add = async (issuer: Issuer, username: string) =>
+    await issuer.users.add({ username, password: `password of ${username}` });
+  for (const name of NAMES) assert.equal(await add(earlier, name), "added");
+  await damage();
+  await earlier.close();
+  const issuer = openIssuer(store);
+  await issuer.ready();
+  assert.deepEqual(await Promise.all(NAMES.map(async (name) => await statusOf(issuer, name))), [
+    "ok",
+    "unavailable",
+    "ok",
+  ]);
+  assert.deepEqual(
+    (await issuer.users.list()).map(({ username }) => username),
+    ["ann", "cem"],
+  );
+  assert.ok((await store.audit.recent(100)).some(({ kind }) => kind === "record_tampered"));
+  assert.equal(await issuer.users.remove("bob"), "removed");
+  assert.equal(await issuer.users.remove("bob"), "unknown");
+  assert.equal(await add(issuer, "BOB"), "added");
+  assert.equal(await issuer.users.remove("BOB"), "removed");
+  assert.equal(await add(issuer, "bob"), "added");
+  assert.equal(await statusOf(issuer, "Bob"), "denied");
+  assert.equal(await statusOf(issuer, "bob"), "ok");
+  await issuer.close();
+}
+
+test(
+  "law 1: a damaged user in Redis keeps no other one from the login after a start, and can be removed",
+  {
+    skip: noRedis,
+  },
+  async (t) => {
+    const server = await RedisServer.start(["appendfsync no"]);
+    const raw = await createClient({ url: server.url, RESP: 2 }).connect();
+    t.after(async () => {
+      raw.destroy();
+      await server.stop();
+    });
+    const damages = [
+      '{"username":"bob","pass',
+      "{}",
+      "[]",
+      "5",
+      '{"username":"bob"}',
+      '{"username":5,"mac":"x"}',
+    ];
+    for (const damage of damages) {
+      await raw.flushAll();
+      const store = await redisStore({ url: server.url, durability: "unchecked" });
+      try {
+        await check(store, async () => await raw.hSet("holdfast:{users}", "bob", damage));
+      } finally {
+        await store.close();
+      }
+    }
+  },
+);
+
+test("law 1: a damaged user in SQLite keeps no other one from the login after a start, and can be removed", async () => {
+  for (const damage of ["{", "{}", "5", "[7]"]) {
+    const folder = temporaryFolder();
+    const file = join(folder.path, "holdfast.db");
+    const store = await sqliteStore({ file });
+    const db = new DatabaseSync(file);
+    try {
+      await check(store, async () => {
+        await Promise.resolve(db.prepare("UPDATE users SET scopes = ? WHERE username = 'bob'").run(damage));
+      });
+    } finally {
+      db.close();
+      await store.close();
+      folder.remove();
+    }
+  }
+});
