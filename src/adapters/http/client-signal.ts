@@ -1,3 +1,13 @@
+import type { Socket } from "node:net";
+
+/**
+ * Whether the client reset the connection before Node accepted it, as after a pause of the process. The socket is not
+ * destroyed yet, and has no remote address. A Unix socket has no local address either.
+ */
+export function isReset({ remoteAddress, localAddress }: Partial<Socket>): boolean {
+  return remoteAddress === undefined && localAddress !== undefined;
+}
+
 /** The side of a client that emits `event` when the client goes away. */
 export interface ClientEvents<Event extends string> {
   once(event: Event, listener: () => void): unknown;

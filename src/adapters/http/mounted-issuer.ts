@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { BlockList } from "node:net";
 import { addNetwork } from "../../core/networks.ts";
 import { invalidOption, option, readOptions, requireMethods, type OptionTable } from "../../core/options.ts";
+import { isReset } from "./client-signal.ts";
 import { createAddressReader, forwardedFields, type ForwardedFields } from "./client-address.ts";
 import { toRequestListener } from "./fetch-listener.ts";
 import { createPlainListener } from "./plain-listener.ts";
@@ -70,9 +71,13 @@ export function createIssuerListener(
   { addressOf }: Pick<MountedIssuer, "addressOf">,
 ): (req: NodeRequest, res: ServerResponse) => void {
   const listener = toRequestListener(async (request, env) => {
-    const { headers, signal } = request;
-    const peer = (env as { incoming: IncomingMessage }).incoming.socket.remoteAddress;
-    return await issuer.fetch(request, { source: addressOf(peer, forwardedFields(headers)), signal });
+    const { socket } = (env as { incoming: IncomingMessage }).incoming;
+    const { headers } = request;
+    const signal = isReset(socket) ? AbortSignal.abort() : request.signal;
+    return await issuer.fetch(request, {
+      source: addressOf(socket.remoteAddress, forwardedFields(headers)),
+      signal,
+    });
   });
   const answerPlainly = createPlainListener(issuer, {
     factsOf: ({ socket }, fields) => ({ source: addressOf(socket.remoteAddress, forwardedFields(fields)) }),

@@ -9,6 +9,7 @@ import {
   type RequestBody,
   type RequestFacts,
 } from "../../core/plain-http.ts";
+import { isReset } from "./client-signal.ts";
 
 interface PlainListenerOptions {
   readonly factsOf: (req: IncomingMessage, headers: PlainHeaders) => RequestFacts;
@@ -27,7 +28,7 @@ export function createPlainListener(
   const isPlainHost = createHostCheck();
   const respond = async (req: IncomingMessage, res: ServerResponse, path: string, answer: AnswerPlain) => {
     const headers = new NodeHeaders(req.rawHeaders);
-    const facts = { ...factsOf(req, headers), signal: signalOf(res) };
+    const facts = { ...factsOf(req, headers), signal: signalOf(req, res) };
     const { method = "", url = "" } = req;
     const target = `http://${req.headers.host}${url}`;
     const response = await answer({ method, url: target, headers, body: bodyOf(req) }, facts);
@@ -91,7 +92,8 @@ class NodeHeaders implements PlainHeaders {
   }
 }
 
-function signalOf(res: ServerResponse): AbortSignal {
+function signalOf({ socket }: IncomingMessage, res: ServerResponse): AbortSignal {
+  if (isReset(socket)) return AbortSignal.abort();
   const controller = new AbortController();
   res.once("close", () => {
     if (!res.writableFinished) controller.abort();
