@@ -190,12 +190,15 @@ void describe("users, keys and audit events in Redis whose record is damaged", {
     );
 
     await store.audit.append({ ...EVENT, at: clock.now() });
-    await raw.rPush("holdfast:{audit}", "no JSON");
+    const damages = ["no JSON", "{}", "5", "null", '"x"', "[]", '{"kind":"login","at":"soon"}'];
+    await raw.rPush("holdfast:{audit}", damages);
     assert.equal((await store.audit.recent(10)).length, 1);
     await store.prune();
     assert.equal(await raw.lLen("holdfast:{audit}"), 1, "a damaged event does not stay for ever");
 
-    await raw.hSet("holdfast:{store}", "keys", "[");
-    await assert.rejects(store.keys.list(), (error) => isHoldfastError(error, "store_corrupt"));
+    for (const keys of ["[", "{}"]) {
+      await raw.hSet("holdfast:{store}", "keys", keys);
+      await assert.rejects(store.keys.list(), (error) => isHoldfastError(error, "store_corrupt"));
+    }
   });
 });

@@ -1,6 +1,6 @@
 import type { AuditEvent } from "../../core/events.ts";
 import type { AuditStore, KeyStore, MarkerStore, SigningKeyRecord } from "../store.ts";
-import { parseRecord } from "../damaged-record.ts";
+import { damagedRecord, parseRecord } from "../damaged-record.ts";
 import { decideKeyRotation } from "../signing-key-rotation.ts";
 import { AUDIT_RETENTION_MS } from "../retention.ts";
 import type { RedisConnection } from "./connection.ts";
@@ -50,8 +50,11 @@ export function createMarkerStore(manifest: Manifest): MarkerStore {
 type Keys = readonly SigningKeyRecord[];
 
 export function createKeyStore(manifest: Manifest): KeyStore {
-  const parse = (value: string | null) =>
-    value === null ? [] : (parseRecord("Redis", "the signing keys", value) as SigningKeyRecord[]);
+  const parse = (value: string | null): Keys => {
+    const keys = value === null ? [] : parseRecord("Redis", "the signing keys", value);
+    if (!Array.isArray(keys)) throw damagedRecord("Redis", "the signing keys");
+    return keys as Keys;
+  };
 
   /**
    * Replaces the keys by the result of `change`, and tries again when another process has changed them. Returns `null`,
@@ -111,7 +114,8 @@ for gone = 1, 1000 do
   local oldest = redis.call('LINDEX', KEYS[1], -1)
   if not oldest then return gone end
   local isRead, event = pcall(cjson.decode, oldest)
-  if isRead and event.at > now - ${AUDIT_RETENTION_MS} then return gone end
+  local isEvent = isRead and type(event) == 'table' and type(event.at) == 'number'
+  if isEvent and event.at > now - ${AUDIT_RETENTION_MS} then return gone end
   redis.call('RPOP', KEYS[1])
 end
 return 0`);
@@ -126,7 +130,8 @@ export interface AuditPart {
 function parseEvents(texts: readonly string[]): AuditEvent[] {
   return texts.flatMap((text) => {
     try {
-      return [{ actor: null, ...(JSON.parse(text) as Omit<AuditEvent, "actor">) }];
+      const event = { actor: null, ...(JSON.parse(text) as Omit<AuditEvent, "actor">) };
+      return typeof event.at === "number" && typeof event.kind === "string" ? [event] : [];
     } catch {
       return [];
     }
