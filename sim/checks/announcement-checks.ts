@@ -2,7 +2,7 @@ import type { Announcement } from "../announcements.ts";
 import { announcementsOf, type Announced } from "./announced.ts";
 import { concerns } from "./concerned-faults.ts";
 import type { Facts } from "./facts.ts";
-import type { FaultTime } from "./fault-times.ts";
+import { serverFaultTimes, type FaultTime } from "./fault-times.ts";
 import type { KnownLoss } from "./losses.ts";
 import type { RecordedOperation, RunHistory } from "./run-history.ts";
 import { findUnannouncedRollbacks } from "./rollback-announcements.ts";
@@ -34,7 +34,7 @@ const endings: ReadonlySet<string> = new Set([
 /** Each loss that a service can know is announced in time, and nothing is announced without a loss. */
 export function checkAnnouncements(facts: Facts, run: RunHistory): Violation[] {
   const announced = announcementsOf(run);
-  const evictions = evictionsOf(facts, run);
+  const evictions = serverFaultTimes(facts.faults, run, EVICTION);
   return [
     ...findUnfounded(announced, facts, evictions),
     ...findUnaudited(announced, announcementsOf(run, "audited")),
@@ -42,16 +42,6 @@ export function checkAnnouncements(facts: Facts, run: RunHistory): Violation[] {
     ...findUnannouncedRestores(announced, facts),
     ...findUnannouncedEvictions(announced, facts, run, evictions),
   ];
-}
-
-/** The times in which a server of the database may evict keys. */
-function evictionsOf({ faults }: Facts, { history }: RunHistory): FaultTime[] {
-  const numbers = new Set(
-    history
-      .filter(({ kind, data }) => kind === "server fault" && data["fault"] === EVICTION)
-      .map(({ data }) => data["number"]),
-  );
-  return faults.filter(({ data }) => numbers.has(data["number"]));
 }
 
 function findUnfounded(

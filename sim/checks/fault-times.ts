@@ -45,3 +45,17 @@ export function faultsOf(history: RunHistory["history"], fault: string, member: 
       ended,
     }));
 }
+
+/** Those of the faults in which the servers of the database had the fault of this name. */
+export function serverFaultTimes(
+  faults: readonly FaultTime[],
+  { history }: Pick<RunHistory, "history">,
+  name: string,
+): readonly FaultTime[] {
+  const numbers = new Set(
+    history
+      .filter(({ kind, data }) => kind === "server fault" && data["fault"] === name)
+      .map(({ data }) => data["number"]),
+  );
+  return faults.filter(({ data }) => numbers.has(data["number"]));
+}

@@ -1,4 +1,6 @@
+import { CLOCK_ERROR_MS, WRONG_CLOCK } from "../stores/redis-faults.ts";
 import type { Facts } from "./facts.ts";
+import { serverFaultTimes } from "./fault-times.ts";
 import { SpentTokens } from "./spent-tokens.ts";
 import type { RecordedOperation, RunHistory } from "./run-history.ts";
 import type { Violation } from "./violation.ts";
@@ -115,15 +117,24 @@ export function checkIntruders(facts: Facts): Violation[] {
 /**
  * A spent token whose successor was acknowledged more than `conflictMs` ago is proven reuse, and refused for good. A
  * record of the version before does not say when a token arrived, so a conflict proves nothing in a run with upgrades.
+ *
+ * The server of the store measures `conflictMs`. While its clock is behind, or after it was ahead, the conflict lasts
+ * longer by the error. The thief gets nothing meanwhile, and a store that called a time before the arrival a theft would
+ * log out an owner whose two tabs refresh during a failover to a slower clock.
  */
-export function checkThefts(facts: Facts, { plan }: RunHistory): Violation[] {
+export function checkThefts(facts: Facts, run: RunHistory): Violation[] {
+  const { plan } = run;
   if (plan.upgrades.length > 0) return [];
   const spent = new SpentTokens(facts);
+  const wrongClocks = serverFaultTimes(facts.faults, run, WRONG_CLOCK);
+  const clockErrorMs = (from: number, to: number) =>
+    CLOCK_ERROR_MS * wrongClocks.filter(({ began, ended }) => began <= to && from <= ended).length;
   return refreshes(facts).flatMap(({ call, answer, began, ended, process }) => {
     const { session, presented } = call as { session: string; presented: unknown };
     if (call["by"] !== "thief" || answer?.["status"] !== 409) return [];
     const arrivedAt = spent.arrivedAt(presented);
-    if (began < arrivedAt + plan.lifetimes.conflictMs + MARGIN_MS) return [];
+    const errorMs = clockErrorMs(spent.replacedAt(presented), ended);
+    if (began < arrivedAt + plan.lifetimes.conflictMs + errorMs + MARGIN_MS) return [];
     if (spent.isLost(session, presented, began)) return [];
     const message = `a spent token was a conflict ${Math.round((began - arrivedAt) / 1_000)} s after its successor arrived`;
     return [{ check: "theft is found", at: ended, process, message }];

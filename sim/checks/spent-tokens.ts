@@ -21,6 +21,11 @@ export class SpentTokens {
     }
   }
 
+  /** When the token was presented for the first refresh that was confirmed. `Infinity` when none was. */
+  replacedAt(presented: unknown): number {
+    return this.#refreshes.get(presented)?.[0]?.began ?? Infinity;
+  }
+
   /** When the acknowledgement of the successor was confirmed. `Infinity` when it was not. */
   arrivedAt(presented: unknown): number {
     return this.#acknowledgementOf(presented)?.ended ?? Infinity;

@@ -10,7 +10,10 @@ const TAKEOVER_MS = [300, 4000] as const;
 const LOADING_MS = 2000;
 /** For how long a primary is frozen after a replica lagged behind, ms. The replica takes over meanwhile. */
 const FROZEN_MS = 5000;
-const CLOCK_ERROR_MS = 120_000;
+/** The name of the fault in which the clock of a server is wrong. */
+export const WRONG_CLOCK = "the clock of a server is wrong";
+/** How far the clock of a server is wrong, at most. */
+export const CLOCK_ERROR_MS = 120_000;
 /** The longest pause between two keys that a server deletes, ms. */
 const EVICTION_PAUSE_MS = 1000;
 const POLICY = "maxmemory-policy";
@@ -129,7 +132,7 @@ function stateFaults(parts: FaultParts): StoreFault[] {
       },
     },
     {
-      name: "the clock of a server is wrong",
+      name: WRONG_CLOCK,
       begin(random) {
         const node = parts.pick(random);
         node.clockErrorMs = Math.round((random() * 2 - 1) * CLOCK_ERROR_MS);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runChecks } from "../../sim/checks/run-checks.ts";
 import { drawPlan, type Plan, type PlannedGuard } from "../../sim/plan.ts";
+import { CLOCK_ERROR_MS, WRONG_CLOCK } from "../../sim/stores/redis-faults.ts";
 import type { HistoryEntry } from "../../src/testing/simulation/index.ts";
 
 const drawn = drawPlan(1, 10);
@@ -83,6 +84,34 @@ test("an ordinary history violates nothing", () => {
     .verdict(310_000, refused("expired"))
     .refresh(9_000, "keeper", "r2", { status: 400 });
   assert.deepEqual(written.failures(), []);
+});
+
+test("a conflict lasts longer by the error of the clock of the store", () => {
+  const conflict = (at: number) =>
+    new WrittenHistory()
+      .login()
+      .refresh(1_000, "owner", "r1", { status: 200, refresh: "r2" })
+      .call(1_100, "acknowledge", { session: "s", refresh: "r2" }, { status: 204 })
+      .refresh(at, "thief", "r1", { status: 409 });
+  const late = 5_000 + conflictMs;
+  const wrongClock = (written: WrittenHistory, from: number, to: number) =>
+    written
+      .entry(from, "server fault", { number: 1, fault: WRONG_CLOCK })
+      .entry(from, "fault", { number: 1, fault: "store refuses", target: null })
+      .entry(to, "fault ended", { number: 1 });
+  assert.deepEqual(wrongClock(conflict(late), late - 1_000, late + 1_000).failures(), [], "behind now");
+  assert.deepEqual(wrongClock(conflict(late), 500, 1_500).failures(), [], "ahead at the arrival");
+  assert.deepEqual(
+    wrongClock(conflict(late), 100, 500).failures(),
+    ["theft is found"],
+    "right since the refresh",
+  );
+  const later = late + CLOCK_ERROR_MS;
+  assert.deepEqual(
+    wrongClock(conflict(later), 500, later).failures(),
+    ["theft is found"],
+    "for longer than the error",
+  );
 });
 
 const wrong: readonly [check: string, what: string, written: WrittenHistory][] = [
