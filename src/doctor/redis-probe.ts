@@ -28,6 +28,8 @@ export interface RedisAnswers {
   readonly replicas: number;
   /** The lines of `CLUSTER INFO`. `null` without a cluster. */
   readonly cluster: ServerFacts | null;
+  /** The slots whose move to another server has begun and has not ended. */
+  readonly openSlots: readonly string[];
   /** The commands that this user may not run. `null` when the server cannot tell, before version 7. */
   readonly denied: readonly string[] | null;
   readonly markers: ReadonlyMap<string, string>;
@@ -116,11 +118,12 @@ async function ask(
 ): Promise<RedisAnswers> {
   const key = manifestKeys(DEFAULT_PREFIX)[0] ?? "";
   const clock = await readTime(connection);
-  const [servers, pingMs, durability, cluster, denied, markers] = await Promise.all([
+  const [servers, pingMs, durability, cluster, openSlots, denied, markers] = await Promise.all([
     readServers(connection),
     measurePing(connection),
     readDurability(connection, requirement),
     isCluster ? readFirst(connection, ["CLUSTER", "INFO"]) : null,
+    isCluster ? readOpenSlots(connection) : [],
     findDeniedCommands(connection, key, description, isCluster),
     readMarkers(connection, key),
   ]);
@@ -131,6 +134,7 @@ async function ask(
     durability: durability.summary,
     replicas: requirement.replicas,
     cluster,
+    openSlots,
     denied,
     markers,
     clock,
@@ -154,6 +158,15 @@ async function readServers(connection: RedisConnection): Promise<ServerFacts[]> 
 async function readFirst(connection: RedisConnection, command: readonly string[]): Promise<ServerFacts> {
   const [text] = await connection.sendToPrimaries(command);
   return parseLines(String(text));
+}
+
+/** Each server shows the open slots of its own line only: `[93->-id]` when it gives the slot away, and `[93-<-id]`. */
+async function readOpenSlots(connection: RedisConnection): Promise<string[]> {
+  const lists = await connection.sendToPrimaries(["CLUSTER", "NODES"]);
+  const slots = lists.flatMap((text) =>
+    [...String(text).matchAll(/\[(\d+)-[<>]-/g)].map(([, slot = ""]) => slot),
+  );
+  return [...new Set(slots)];
 }
 
 function parseLines(text: string): Map<string, string> {

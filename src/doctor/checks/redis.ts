@@ -8,6 +8,7 @@ import type { RedisAnswers, RedisReading } from "../redis-probe.ts";
 const SLOW_PING_MS = 50;
 const MIN_VERSION = [6, 2] as const;
 const SLOTS = "16384";
+const MAX_NAMED_SLOTS = 5;
 /** The share of `maxmemory` at which there is little room for new sessions. */
 const NEARLY_FULL = 0.9;
 
@@ -90,7 +91,7 @@ export function judgeRedisServer(description: string, facts: ReadonlyMap<string,
 }
 
 function judgeDeployment(description: string, answers: RedisAnswers): Finding[] {
-  const { cluster, denied, durabilityProblem, pingMs, replicas, servers } = answers;
+  const { cluster, denied, durabilityProblem, openSlots, pingMs, replicas, servers } = answers;
   const findings: Finding[] = [];
   if (
     cluster !== null &&
@@ -98,6 +99,12 @@ function judgeDeployment(description: string, answers: RedisAnswers): Finding[] 
   ) {
     const detail = `${description} serves ${cluster.get("cluster_slots_ok")} of ${SLOTS} slots (CLUSTERDOWN)`;
     findings.push(fail(detail, "let a replica take over the slots of the primary that is down"));
+  }
+  if (openSlots.length > 0) {
+    const named =
+      openSlots.slice(0, MAX_NAMED_SLOTS).join(", ") + (openSlots.length > MAX_NAMED_SLOTS ? ", …" : "");
+    const detail = `${description} has not completed the move of ${openSlots.length} slots to another server: ${named}; some logins, logouts and revocations may be 503 (TRYAGAIN)`;
+    findings.push(warn(detail, "if no move is under way now, end it with redis-cli --cluster fix"));
   }
   if (denied !== null && denied.length > 0) {
     const detail = `the ACL user of ${description} may not run ${denied.join(", ").toUpperCase()} on the keys of the store`;

@@ -219,9 +219,16 @@ export function revocationsProblem({
     text,
     effect:
       ownTokens === undefined ? `tokens are accepted for ${durationWords(leftMs)} more` : effects[ownTokens],
-    advice: `Check the way from this process to the store.${lastErrorWords(view?.lastError ?? null, store.description)}`,
+    advice: `${logAdvice(view?.lastError ?? null)}${lastErrorWords(view?.lastError ?? null, store.description)}`,
     runbook: "HoldfastRevocationsStale",
   };
+}
+
+/** The connection works when a cluster has answered that it moves the keys. */
+function logAdvice(lastError: string | null): string {
+  return lastError?.includes("TRYAGAIN") === true
+    ? "If a move of slots was interrupted, run redis-cli --cluster fix."
+    : "Check the way from this process to the store.";
 }
 
 const answerNames: Readonly<Record<AnswerKind, string>> = { login: "logins", refresh: "refreshes" };

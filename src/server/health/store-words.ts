@@ -98,7 +98,10 @@ const words: Readonly<Record<string, StoreWords>> = {
   NOPERM: credentials,
   MASTERDOWN: noPrimary,
   CLUSTERDOWN: noPrimary,
-  TRYAGAIN: noPrimary,
+  TRYAGAIN: {
+    text: "has had the keys of a slot on two servers",
+    advice: "If the move of the slot was interrupted, run redis-cli --cluster fix.",
+  },
   ECONNREFUSED: unreachable,
   ECONNRESET: unreachable,
   EHOSTUNREACH: unreachable,

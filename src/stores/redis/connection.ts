@@ -3,7 +3,7 @@ import { HoldfastError } from "../../core/errors.ts";
 import { backoffMs } from "../../resilience/backoff.ts";
 import { ClientSupervisor, type OpenClient } from "./client-supervisor.ts";
 import type { Answer, RedisClient } from "./client.ts";
-import { isAnswer, NOT_EXECUTED, readMessage, RETRY_AFTER_MS, toStoreError } from "./errors.ts";
+import { isAnswer, NOT_EXECUTED, readMessage, RETRY_AFTER_MS, splitError, toStoreError } from "./errors.ts";
 import type { FormatFence } from "./format-fence.ts";
 import type { FailureReason } from "./failure-reason.ts";
 import type { Script, ScriptText } from "./script.ts";
@@ -195,7 +195,7 @@ export class RedisConnection {
         if (message.startsWith("TRYAGAIN ")) {
           const pauseMs = backoffMs(++splits, { ...SPLIT_PAUSES, random });
           // The run that succeeds needs the other half of the time.
-          if (networkClock.monotonic() - startedAt + pauseMs > call.ms / 2) throw error;
+          if (networkClock.monotonic() - startedAt + pauseMs > call.ms / 2) throw splitError(call.key, error);
           await sleep(networkClock, pauseMs);
           continue;
         }

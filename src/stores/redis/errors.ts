@@ -1,4 +1,5 @@
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
+import { computeSlot } from "./cluster-slot.ts";
 import { newerFormatError, readNewerFormat } from "./format.ts";
 
 export const RETRY_AFTER_MS = 1000;
@@ -58,6 +59,13 @@ export function toStoreError(
     cause: error,
     retryAfterMs: RETRY_AFTER_MS,
   });
+}
+
+/** Returns the error of a script that a cluster still does not run, because it moves the slot of the script's keys. */
+export function splitError(key: string, cause: unknown): Error {
+  const move = `slot ${computeSlot(key)} is being moved to another server`;
+  const advice = "if the move was interrupted, run redis-cli --cluster fix";
+  return new Error(`TRYAGAIN ${move}: ${advice}`, { cause });
 }
 
 export function readMessage(error: unknown): string {

@@ -14,6 +14,7 @@ import { runCheck } from "../../../src/doctor/run-doctor.ts";
 import { storeCommands } from "../../../src/doctor/redis-permissions.ts";
 import { FakeClock } from "../../../src/testing/index.ts";
 import { noRedis, RedisServer, startCluster } from "../../support/redis-servers.ts";
+import { SlotMove } from "../../support/slot-move.ts";
 import { startTlsRedis } from "../../support/redis-tls.ts";
 import { assertHealthy, assertProblem, findings, makeContext, makeSettings, serve } from "../fixture.ts";
 
@@ -152,6 +153,12 @@ test("redis: a cluster is well, and one without a part of its slots is a failure
     HOLDFAST_SECRET: SECRET,
   });
   const check = async () => await findings(redisCheck, await makeContext(settings));
+  assertHealthy(await check());
+  const [from, to] = cluster.servers as [RedisServer, RedisServer];
+  const move = new SlotMove(93, from, to);
+  await move.begin();
+  assertProblem(await check(), "warn", /the move of 1 slots .+: 93; .+TRYAGAIN/, /--cluster fix/);
+  await move.finish();
   assertHealthy(await check());
   // The hash of the store is in the first third of the slots or not; a cluster without full coverage refuses all.
   for (const server of [cluster.servers[0], cluster.servers[3]]) await server?.kill();
