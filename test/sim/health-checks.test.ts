@@ -5,7 +5,13 @@ import { drawPlan } from "../../sim/plan.ts";
 import type { HistoryEntry } from "../../src/testing/simulation/index.ts";
 
 const drawn = drawPlan(1, 10);
-const plan = { ...drawn, guards: [], network: { drop: 0.01, duplicate: 0, slow: 0 } };
+const plan = {
+  ...drawn,
+  guards: [],
+  network: { drop: 0.01, duplicate: 0, slow: 0 },
+  // Only a store that asks no replica may lose an acknowledged write in a run without such faults.
+  replication: { ...drawn.replication, confirmations: 0 },
+};
 
 /** What one service answered, written by hand. Times are milliseconds since the beginning. */
 class WrittenHealth {
