@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { createClient } from "redis";
+import { storeEvents } from "../../src/core/event-channels.ts";
 import { isHoldfastError } from "../../src/core/errors.ts";
 import { logIn, makeRevocation, present } from "../../src/stores/conformance/fixtures.ts";
 import { redisStore } from "../../src/stores/redis.ts";
@@ -63,6 +64,17 @@ void describe("sessions in Redis whose record has no session or is damaged", { s
       });
     },
   );
+
+  test("one session of a newer version does not say that the process writes nothing", ENDS, async (t) => {
+    const { store, raw } = await open(t);
+    const events: unknown[] = [];
+    const listener = (event: unknown) => void events.push(event);
+    storeEvents.subscribe(listener);
+    t.after(() => storeEvents.unsubscribe(listener));
+    await raw.set("holdfast:{session:newer}", "9 of another form");
+    await assert.rejects(store.sessions.get("newer"), (error) => isHoldfastError(error, "store_newer"));
+    assert.deepEqual(events, []);
+  });
 
   /** Each replaces one field of the head of a record. */
   const damages: readonly [string, (record: string) => string][] = [

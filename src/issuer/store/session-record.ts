@@ -60,10 +60,12 @@ export async function readToEnd(
   }
 }
 
-/** As `findSession`. Returns `damaged` when the record cannot be read. */
+/** As `findSession`. Returns `damaged` when the record cannot be read, or has no valid MAC and has not ended. */
 export async function findToEnd(base: IssuerBase, id: string): Promise<AuthenticSession | "damaged" | null> {
   const record = await readToEnd(base.store.sessions, id);
-  return record === null || record === "damaged" ? record : await verifySessionRecord(base, record, id);
+  if (record === null || record === "damaged") return record;
+  const session = await verifySessionRecord(base, record, id);
+  return session === null && record.endedAt === null ? "damaged" : session;
 }
 
 /** `null` when the session does not exist or its record was tampered with. */

@@ -23,6 +23,11 @@ const SILENT_SOCKET = /^Socket timeout .*\bin (\d+) ?ms\.$/;
 /** Begins the reply of a script that found a session in a newer form. */
 const NEWER_SESSION = "NEWER ";
 
+/** Whether the error of `toStoreError` is about one session in a newer form. The store itself has a known format. */
+export function isNewerSession({ cause }: HoldfastError): boolean {
+  return readMessage(cause).startsWith(NEWER_SESSION);
+}
+
 /** Whether the error is the answer of a server that works. Without such an answer for long, the client is replaced. */
 export function isAnswer(error: unknown): boolean {
   const message = readMessage(error);
@@ -51,7 +56,9 @@ export function toStoreError(
   const format = readNewerFormat(reply);
   if (format !== null) return newerFormatError(description, format);
   if (reply.startsWith(NEWER_SESSION)) {
-    return new HoldfastError("store_newer", `${description}: ${reply.slice(NEWER_SESSION.length)}`);
+    return new HoldfastError("store_newer", `${description}: ${reply.slice(NEWER_SESSION.length)}`, {
+      cause: error,
+    });
   }
   // The last error of the connection may be an error of the store, which has the name already.
   const why = describeFailure(reply, reason).replaceAll(`${description}: `, "").replaceAll(SCRIPT_PLACE, "");

@@ -1,4 +1,6 @@
 import { storeEvents } from "../../core/event-channels.ts";
+import type { HoldfastError } from "../../core/errors.ts";
+import { isNewerSession } from "./errors.ts";
 
 /** The most messages of one outage. */
 const MAX_MESSAGES = 10;
@@ -21,15 +23,15 @@ export class OutageReporter {
       storeEvents.publish({ store: this.#place, event: "connection_failed", message });
   }
 
-  /** Tells once that a newer version has raised the format. */
-  newer({ message }: Error): void {
-    if (this.#isNewerTold) return;
+  /** Tells once that a newer version has raised the format. A single session in a newer form does not show that. */
+  newer(error: HoldfastError): void {
+    if (this.#isNewerTold || isNewerSession(error)) return;
     this.#isNewerTold = true;
     if (storeEvents.hasSubscribers)
       storeEvents.publish({
         store: this.#place,
         event: "store_newer",
-        message: `${message}; nothing is written`,
+        message: `${error.message}; nothing is written`,
       });
   }
 

@@ -50,7 +50,7 @@ if type(v) == 'table' then
 elseif not v then v = nil
 elseif sub(v, 1, 1) == '${CUT_FORMAT}' then v, cutAt = nil, number(sub(v, 2))
 elseif string.find(v, '^[3-9].') then
-  return redis.error_reply('NEWER the session was written by a newer version')
+  return redis.error_reply('NEWER the session was written by a newer version, or by another program')
 elseif sub(v, 1, 1) ~= '${SESSION_FORMAT}' or #v < ${HEAD_LENGTH} or string.find(sub(v, 2, ${HEAD_LENGTH}), '%D') then return {'damaged', now}
 end
 local function save(session, life)

@@ -1,12 +1,40 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { createClient } from "redis";
 import { systemClock } from "../../../src/core/clock.ts";
 import { auditEvents, issuerEvents } from "../../../src/core/event-channels.ts";
 import type { AuditEvent, IssuerEvent } from "../../../src/core/events.ts";
 import { redisStore } from "../../../src/stores/redis.ts";
+import { sqliteStore } from "../../../src/stores/sqlite.ts";
+import { temporaryFolder } from "../../stores/temporary-folder.ts";
 import { noRedis, RedisServer } from "../../support/redis-servers.ts";
 import { bearerHeader, createFixture, logIn, sendRequest } from "../fixture.ts";
+
+test("a session in SQLite whose facts are cut in half is listed, and its user ends it", async (t) => {
+  const folder = temporaryFolder();
+  const file = join(folder.path, "holdfast.db");
+  const store = await sqliteStore({ file });
+  const { issuer } = createFixture({ store, clock: systemClock });
+  t.after(async () => {
+    await issuer.close();
+    await store.close();
+    folder.remove();
+  });
+  const [{ session_id: id, refresh_token }, other] = [await logIn(issuer), await logIn(issuer)];
+  const raw = new DatabaseSync(file);
+  raw.prepare("UPDATE sessions SET facts = substr(facts, 1, 20) WHERE id = ?").run(id);
+  raw.close();
+
+  assert.equal((await sendRequest(issuer, "POST", "/auth/refresh", { refresh_token })).status, 400);
+  assert.deepEqual((await issuer.sessions.list("ann")).unreadable, [id]);
+  const path = `/auth/sessions/${id}`;
+  assert.equal((await sendRequest(issuer, "DELETE", path, undefined, bearerHeader(other))).status, 204);
+  const { entries } = await store.revocations.snapshot();
+  assert.ok(entries.some(({ revocation }) => revocation.kind === "session" && revocation.id === id));
+  assert.deepEqual((await issuer.sessions.list("ann")).unreadable, []);
+});
 
 void describe("a session in Redis whose record is cut in half", { skip: noRedis }, () => {
   let server: RedisServer;
