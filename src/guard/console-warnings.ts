@@ -1,11 +1,16 @@
-import { elapsedMs, readClock, type Clock, type Instant } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import { guardEvents } from "../core/event-channels.ts";
 import type { RefusalDetail } from "../core/refusal-detail.ts";
 import type { InvalidVerdict } from "../core/verdict.ts";
+import { RecentTopics } from "./recent-topics.ts";
 
-const REPEAT_MS = 60_000;
 /** How many kinds, claims and issuers have a separate minute. Routes may have rules for any number of claims. */
 const MAX_TOPICS = 50;
+/**
+ * How many issuers that the guard does not trust have a separate minute. One of them may be a mistake of the operator,
+ * which the tokens of strangers must not hide.
+ */
+const MAX_FOREIGN_ISSUERS = 5;
 
 type Kind =
   | "wrong_audience"
@@ -26,14 +31,20 @@ const LOGIN_CLAIMS = /^(?:nonce|.+_hash)$/;
  */
 export class ConsoleWarnings {
   readonly #guard: string;
-  readonly #clock: Clock;
   readonly #isOn: boolean;
-  /** When each topic was last explained. A topic is a kind, and where they are known its issuer and its claim. */
-  readonly #lastAt = new Map<string, Instant>();
+  /** A topic is a kind, and where they are known its issuer and its claim. */
+  readonly #topics: RecentTopics;
+  /** The topics past the bound share a minute with the others of their kind. */
+  readonly #kinds: RecentTopics;
+  readonly #foreignIssuers: RecentTopics;
+  /** The refused tokens of foreign issuers of which no line tells yet. */
+  #omitted = 0;
 
   constructor(guard: string, clock: Clock, isOn: boolean) {
     this.#guard = guard;
-    this.#clock = clock;
+    this.#topics = new RecentTopics(clock, MAX_TOPICS);
+    this.#kinds = new RecentTopics(clock, MAX_TOPICS);
+    this.#foreignIssuers = new RecentTopics(clock, MAX_FOREIGN_ISSUERS);
     this.#isOn = isOn;
   }
 
@@ -61,12 +72,14 @@ export class ConsoleWarnings {
   }
 
   /** `topic` is the claim where each claim has a separate minute. */
-  #refused(kind: Kind, { issuer, claim }: RefusalDetail, explained: () => string, topic = ""): void {
+  #refused(kind: Kind, { issuer, claim, got }: RefusalDetail, explained: () => string, topic = ""): void {
     if (!this.#isOn && !guardEvents.hasSubscribers) return;
-    if (!this.#isDue(kind, `${kind} ${issuer} ${topic}`)) return;
+    const isForeign = issuer === null && kind === "wrong_issuer";
+    if (!(isForeign ? this.#isForeignDue(String(got)) : this.#isDue(kind, `${kind} ${issuer} ${topic}`)))
+      return;
     // The text about a wrong `iss` names the issuers that the guard expects.
     const of = issuer === null || claim === "iss" ? "" : ` of ${show(issuer)}`;
-    const text = `refused a token${of}: ${explained()}`;
+    const text = `refused a token${of}: ${explained()}${isForeign ? this.#takeOmitted() : ""}`;
     if (this.#isOn) this.#print(kind, text);
     const message = `${kind}: the guard ${text}`;
     if (guardEvents.hasSubscribers) {
@@ -75,12 +88,20 @@ export class ConsoleWarnings {
   }
 
   #isDue(kind: Kind, topic: string): boolean {
-    // Where the claims are too many, the others of a kind share a minute.
-    const own = this.#lastAt.has(topic) || this.#lastAt.size < MAX_TOPICS ? topic : kind;
-    const lastAt = this.#lastAt.get(own);
-    if (lastAt !== undefined && elapsedMs(this.#clock, lastAt) < REPEAT_MS) return false;
-    this.#lastAt.set(own, readClock(this.#clock));
-    return true;
+    const outcome = this.#topics.add(topic);
+    return outcome === "added" || (outcome === "full" && this.#kinds.add(kind) === "added");
+  }
+
+  #isForeignDue(iss: string): boolean {
+    const outcome = this.#foreignIssuers.add(iss);
+    if (outcome === "full") this.#omitted++;
+    return outcome === "added";
+  }
+
+  #takeOmitted(): string {
+    const omitted = this.#omitted;
+    this.#omitted = 0;
+    return omitted === 0 ? "" : `; it also refused ${omitted} tokens of further issuers without a line`;
   }
 
   #print(kind: Kind, text: string): void {

@@ -226,7 +226,7 @@ test("warnings: false keeps the console quiet", async (t) => {
   });
 });
 
-test("law 6: a stranger neither forges lines of the console nor writes more than one a minute", async (t) => {
+test("law 6: a stranger neither forges lines of the console nor writes more than five a minute", async (t) => {
   const lines = recordConsole(t);
   const { mint, clock } = await makeFixture();
   const keys = staticKeys(mint.jwks());
@@ -234,9 +234,38 @@ test("law 6: a stranger neither forges lines of the console nor writes more than
   const guard = createGuard({ issuers: trusted, clock });
   for (let i = 0; i < 100; i++) {
     await guard.validate(
-      mint.token({ iss: `https://evil.example/\n\u001B[2J\u202E${"x".repeat(5_000)}${i}` }),
+      mint.token({ iss: `https://evil.example/${i}\n\u001B[2J\u202E${"x".repeat(5_000)}` }),
     );
   }
-  assert.equal(lines.length, 1);
+  assert.equal(lines.length, 5);
   assert.match(lines[0] ?? "", /^[\x20-\x7e]{100,2000}$/);
+});
+
+test("the token of a stranger does not hide the wrong issuer of the operator, and a line counts those without one", async (t) => {
+  const lines = recordConsole(t);
+  const { mint, clock } = await makeFixture();
+  const keys = staticKeys(mint.jwks());
+  const trusted = [issuer, "https://other.example"].map((name) => ({ issuer: name, audience, keys }));
+  const guard = createGuard({ issuers: trusted, clock });
+  const refuse = async (iss: string) => await guard.validate(mint.token({ iss, jti: String(clock.now()) }));
+  await refuse("https://stranger.example");
+  for (let i = 0; i < 2; i++) await refuse(`${issuer}/`);
+  assert.deepEqual([lines.length, /"iss" is "https:\/\/id\.example\/"/.test(lines[1] ?? "")], [2, true]);
+  for (let i = 0; i < 10; i++) await refuse(`https://stranger.example/${i}`);
+  assert.equal(lines.length, 5);
+  await clock.advance(60_000);
+  await refuse(`${issuer}/`);
+  assert.match(lines[5] ?? "", /; it also refused 7 tokens of further issuers without a line/);
+});
+
+test("after a minute, claims past the bound have a separate minute again", async (t) => {
+  const lines = recordConsole(t);
+  const { guard, mint, clock } = await makeFixture();
+  const guarded = guard();
+  const ask = async (name: string) => await guarded.authorize(mint.token(), { claims: { [name]: "x" } });
+  for (let i = 0; i < 60; i++) await ask(`claim${i}`);
+  assert.equal(lines.length, 51);
+  await clock.advance(60_000);
+  for (let i = 0; i < 2; i++) await ask(`later${i}`);
+  assert.equal(lines.length, 53);
 });

@@ -12,6 +12,8 @@ const MAX_PER_SECOND = 5;
 const MAX_OF_KIND_PER_SECOND = 20;
 /** A client that goes on sending a wrong token must not push out the other events. Further refusals are counted. */
 const REFUSAL_PAUSE_MS = 3_600_000;
+/** How many refusals of issuers that no guard trusts are added within the pause. Strangers choose the names. */
+const MAX_FOREIGN_REFUSALS = 5;
 /** The longest text of an event. */
 const MAX_CHARS = 500;
 
@@ -83,6 +85,8 @@ export class EventLog {
   readonly #failing = new Set<string>();
   /** When a refusal was last added, for each issuer and reason. */
   readonly #refusedAt = new Map<string, number>();
+  /** When a refusal of an issuer that no guard trusts was last added, for each message. */
+  readonly #foreignAt = new Map<string, number>();
   #seq = 0;
   #second = 0;
   /** Events of this second by kind. */
@@ -163,7 +167,10 @@ export class EventLog {
       if (ended.length === 0) return;
     }
     // The message begins with the reason.
-    if (kind === "token_refused" && !this.#isFirstRefusal(`${issuer} ${message.split(":", 1)[0]}`)) {
+    const reason = message.split(":", 1)[0];
+    const isFirst = () =>
+      issuer === null ? this.#isFirstForeign(message) : this.#isFirstRefusal(`${issuer} ${reason}`);
+    if (kind === "token_refused" && !isFirst()) {
       return this.#omit(`guard ${kind} ${issuer}`);
     }
     if (isRecoverable(kind) && this.#failing.size < MAX_FAILING) this.#failing.add(`${kind} ${issuer}`);
@@ -176,6 +183,15 @@ export class EventLog {
     if (now - (this.#refusedAt.get(key) ?? -Infinity) < REFUSAL_PAUSE_MS) return false;
     if (this.#refusedAt.size >= MAX_FAILING) this.#refusedAt.clear();
     this.#refusedAt.set(key, now);
+    return true;
+  }
+
+  #isFirstForeign(message: string): boolean {
+    const now = this.#clock.monotonic();
+    for (const [other, at] of this.#foreignAt)
+      if (now - at >= REFUSAL_PAUSE_MS) this.#foreignAt.delete(other);
+    if (this.#foreignAt.has(message) || this.#foreignAt.size >= MAX_FOREIGN_REFUSALS) return false;
+    this.#foreignAt.set(message, now);
     return true;
   }
 

@@ -52,3 +52,20 @@ test("law 6: a client that sends wrong tokens for hours adds one refusal an hour
     [0, 0, 0, 59, 59, 59],
   );
 });
+
+test("law 6: the issuers that no guard trusts add five refusals an hour, so one stranger hides no mistake", async (t) => {
+  const { clock, sent, log } = setUp();
+  t.after(log.subscribe());
+  const refuse = (iss: string) => {
+    const message = `wrong_issuer: its "iss" is "${iss}"`;
+    guardEvents.publish({ guard: "service", issuer: null, event: "token_refused", message });
+  };
+  for (let i = 0; i < 100; i++) refuse(`https://stranger.example/${Math.min(i, 2)}`);
+  refuse("https://id.example/");
+  for (let i = 0; i < 100; i++) refuse(`https://stranger.example/more/${i}`);
+  const named = () => sent.filter(({ message }) => message.includes('"https://id.example/"')).length;
+  assert.deepEqual([sent.length, named()], [5, 1]);
+  await clock.advance(3_600_000);
+  refuse("https://id.example/");
+  assert.deepEqual([sent.length, named()], [6, 2]);
+});
