@@ -51,6 +51,7 @@ export const doctorToken: Command = {
   operands: [],
   options: {
     audience: { value: "AUDIENCE", help: "the audience of your API (HOLDFAST_AUDIENCE)" },
+    issuer: { value: "ISSUER", help: "the issuer that your guard is set to (HOLDFAST_URL of the service)" },
     json: { help: "print the report as JSON" },
   },
   examples: ["holdfast doctor token < token.txt", "holdfast doctor token --audience https://api.example.com"],
@@ -60,10 +61,11 @@ export const doctorToken: Command = {
     "is refused. Warnings name what was not verified.",
   async run({ options }) {
     const audience = readSingle(options, "audience");
+    const issuer = readSingle(options, "issuer");
     const token = await readSecret("Token", { twice: false });
     const { runTokenDoctor } = await import("../doctor/run-token.ts");
     const { formatTokenReport } = await import("../doctor/report.ts");
-    const report = await runTokenDoctor(token, audience);
+    const report = await runTokenDoctor(token, { audience, issuer });
     console.log(isGiven(options, "json") ? JSON.stringify(report, null, 2) : formatTokenReport(report));
     return endSoon(report.status === "fail" ? FAILED : 0);
   },

@@ -18,6 +18,10 @@ export interface TokenExpectations {
   readonly providers: readonly ProviderProbe[];
   /** The service's own tokens. `null` without a configuration. */
   readonly own: IssuerSettings | null;
+  /** The issuer that the guard is set to. `undefined` when any issuer is judged. */
+  readonly issuer?: string | undefined;
+  /** HOLDFAST_URL, when the token is for the service and it has no provider. */
+  readonly ownUrl?: string | undefined;
   /** The audience of the API. `undefined` when it is not known. */
   readonly audience: string | undefined;
   /** `clockToleranceMs` of the guard. */
@@ -42,6 +46,9 @@ export async function explainToken(input: string, expected: TokenExpectations): 
   const findings = [...read.findings, describeToken(token), judgeTime(token, expected.toleranceMs)];
   const forGraph = findGraphToken(token.claims);
   if (forGraph !== null) return toReport([...findings, forGraph], []);
+  if (expected.issuer !== undefined && expected.issuer !== token.claims.iss) {
+    return toReport([...findings, explainExpectedIssuer(token.claims.iss, expected.issuer)], []);
+  }
   const provider = expected.providers.find(({ issuer }) => issuer === token.claims.iss);
   if (provider !== undefined) {
     findings.push(...judgeClaims(token, provider.settings), await judgeSignature(token, provider));
@@ -166,7 +173,7 @@ async function explainOpaque(text: string, { providers }: TokenExpectations): Pr
 async function explainUnknownIssuer(
   token: ParsedToken,
   findings: readonly Finding[],
-  { providers, own, audience }: TokenExpectations,
+  { providers, own, audience, ownUrl }: TokenExpectations,
 ): Promise<TokenReport> {
   const { iss } = token.claims;
   const named = [
@@ -181,6 +188,9 @@ async function explainUnknownIssuer(
     all.push(fail(detail, adviseIssuer(iss)));
   }
   const preset = guessPreset(token.claims, audience);
+  if (preset === null && ownUrl !== undefined) {
+    return toReport([...all, explainExpectedIssuer(iss, ownUrl)], []);
+  }
   if (preset === null) return await explainOtherIssuer(token, all, audience);
   const issuers = preset.issuers.flatMap((one) => readIssuerOrTenants(preset.name, one).issuers);
   const settings = issuers.find(({ claimsPolicy }) => claimsPolicy.issuer === iss) ?? issuers[0];
@@ -189,6 +199,15 @@ async function explainUnknownIssuer(
     `import { ${preset.name} } from "holdfast-guard/providers";`,
     `createGuard(${preset.code})`,
   ]);
+}
+
+function explainExpectedIssuer(iss: string | undefined, wanted: string): Finding {
+  const difference = describeIssuerDifference(iss ?? "", wanted);
+  const detail = `its iss ${JSON.stringify(iss ?? null)} is not ${wanted}: ${difference}`;
+  return fail(
+    detail,
+    "set the issuer of the guard, or HOLDFAST_URL of the service that issues the tokens, so that both are the same",
+  );
 }
 
 /** A provider without a preset is judged by the options that its token suggests. */

@@ -4,7 +4,13 @@ export function describeIssuerDifference(named: string, wanted: string): string 
   if (named.toLowerCase() === wanted.toLowerCase()) return "they differ by upper and lower case";
   if (named.replace(/^https?:/, "") === wanted.replace(/^https?:/, ""))
     return "they differ by http and https";
+  if (withLoopback(named) === withLoopback(wanted)) return "they differ by two names of this machine";
   return isOtherTenant(named, wanted) ? "another tenant of the same provider" : "they are different issuers";
+}
+
+/** The issuer with one name for this machine, which has several. */
+function withLoopback(issuer: string): string {
+  return issuer.replace(/^(https?:\/\/)(?:127\.0\.0\.1|\[::1\])(?=[:/]|$)/, "$1localhost");
 }
 
 /** Whether one part of the path differs and nothing else, or the first label of a host with at least three. */

@@ -95,7 +95,7 @@ function adviseAudience(got: unknown): string {
     return "add an audience mapper for your API to the client in Keycloak; every token has account";
   }
   const own = named.find((one) => one !== "account") ?? "";
-  return `audience: ${JSON.stringify(own)}, if that is your API; else let the client request a token for your API`;
+  return `audience: ${JSON.stringify(own)} (HOLDFAST_AUDIENCE of the service), if that is your API; else let the client request a token for your API`;
 }
 
 function adviseMissing(claim: string, claims: Claims): string {

@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createMint } from "../../../src/testing/index.ts";
+import { runHoldfast } from "../../cli/cli-process.ts";
+import { temporaryDataDir } from "../../server/temporary-settings.ts";
+
+const mint = await createMint({ issuer: "http://127.0.0.1:4180", audience: "http://127.0.0.1:4180" });
+
+test("doctor token --issuer says in what the issuer of the token differs from that of the guard", async () => {
+  const data = await temporaryDataDir();
+  const args = ["doctor", "token", "--issuer", "http://localhost:4180"];
+  const { out, code } = await runHoldfast(args, { data, input: mint.token() });
+  assert.equal(code, 1);
+  assert.match(out, /is not http:\/\/localhost:4180: they differ by two names of this machine/);
+  assert.doesNotMatch(out, /createGuard/);
+});
+
+test("doctor token refuses a token of another address than HOLDFAST_URL, and proposes no lines for it", async () => {
+  const data = await temporaryDataDir();
+  const settings = { HOLDFAST_URL: "https://api.example.com" };
+  const { out, code } = await runHoldfast(["doctor", "token"], { data, settings, input: mint.token() });
+  assert.equal(code, 1);
+  assert.match(out, /is not https:\/\/api\.example\.com/);
+  assert.doesNotMatch(out, /createGuard/);
+});
