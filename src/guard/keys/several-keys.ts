@@ -67,6 +67,7 @@ class CombinedKeyring implements Keyring {
     return this.#parts.reduce((sum, { epoch }) => sum + epoch, 0);
   }
 
+  /** The keys of another source do not show that the configured name is right, so one unread source decides (law 1). */
   mayBeNamed(iss: string, host: string): boolean {
     return this.#parts.some((part) => part.mayBeNamed?.(iss, host) === true);
   }

@@ -3,6 +3,7 @@ import { createHmac, createPublicKey, type JsonWebKey } from "node:crypto";
 import { test } from "node:test";
 import {
   createGuard,
+  discovered,
   jwks,
   sharedSecret,
   staticKeys,
@@ -109,6 +110,31 @@ test("a source that is down does not touch the tokens of the others, and law 1 h
   await clock.advance(60_000);
   assert.equal(await outcome(g, next.token()), "valid");
   assert.equal(g.status().state, "ready");
+  await g.close();
+});
+
+test("law 1: while the metadata of one source is unread, the other source decides only about tokens of its own keys", async () => {
+  const [own, next] = [await makeMint("ES256"), await makeMint("ES256")];
+  let isDown = true;
+  const metadata = { issuer, jwks_uri: "https://id.example/keys" };
+  const fetch = (url: string) =>
+    isDown
+      ? new Response(null, { status: 503 })
+      : Response.json(url === metadata.jwks_uri ? next.jwks() : metadata);
+  const g = createGuard({
+    issuers: [
+      { issuer, audience, keys: [staticKeys(own.jwks()), discovered({ fetch })] },
+      { issuer: "https://other.example", audience, keys: staticKeys(own.jwks()) },
+    ],
+    clock,
+    warnings: false,
+  });
+  const named = async (mint: Mint) => await outcome(g, mint.token({ iss: `${issuer}/` }));
+  assert.deepEqual([await named(own), await named(next)], ["wrong_issuer", "keys_unavailable"]);
+  isDown = false;
+  await clock.advance(3_600_000);
+  assert.equal(await outcome(g, next.token()), "valid");
+  assert.deepEqual([await named(own), await named(next)], ["wrong_issuer", "wrong_issuer"]);
   await g.close();
 });
 
