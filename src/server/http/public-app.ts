@@ -8,6 +8,7 @@ import { addGetRoute } from "./get-route.ts";
 import type { Service } from "../service.ts";
 import type { Role } from "../setting-definitions.ts";
 import type { Settings } from "../settings.ts";
+import { isReset } from "../../adapters/http/client-signal.ts";
 import { createAddressReader, forwardedFields } from "../../adapters/http/client-address.ts";
 import { createPlainListener } from "../../adapters/http/plain-listener.ts";
 import { toRequestListener } from "./request-listener.ts";
@@ -68,8 +69,10 @@ export function publicApp(
   app.notFound(() => oauthError(404, "not_found", "There is nothing here."));
   if (!settings.roles.has("issuer")) return app;
   app.all("*", async (c) => {
-    const { signal, headers } = c.req.raw;
-    const source = addressOf(c.env.incoming.socket.remoteAddress, forwardedFields(headers));
+    const { headers } = c.req.raw;
+    const { socket } = c.env.incoming;
+    const signal = isReset(socket) ? AbortSignal.abort() : c.req.raw.signal;
+    const source = addressOf(socket.remoteAddress, forwardedFields(headers));
     const response = await service.issuer.fetch(c.req.raw, { source, signal });
     if (!signal.aborted) countAnswer(health, c.req.path, response.status, source);
     return response;
