@@ -216,6 +216,25 @@ describe("login limits of several processes", () => {
     }
   });
 
+  test("a closed issuer writes no attempts, also when some waited for the next write", async () => {
+    const clock = new FakeClock();
+    let writes = 0;
+    const attempts: AttemptStore = {
+      add: async () => {
+        writes++;
+        return await Promise.resolve([]);
+      },
+    };
+    const { issuer } = createFixture({ store: { ...memoryStore({ clock }), attempts }, clock });
+    await issuer.login(wrong, { source });
+    await nextTurn();
+    await issuer.login(wrong, { source });
+    assert.equal(writes, 1);
+    await issuer.close();
+    await clock.advance(10_000);
+    assert.equal(writes, 1);
+  });
+
   test("law 6: a flood costs the store four bounded writes a second, and their keys reveal no account and no source", async () => {
     const clock = new FakeClock();
     const writes: (readonly AttemptDelta[])[] = [];
