@@ -1,8 +1,11 @@
 import { Library, readNumber, readOptionalNumber, readText } from "./library.ts";
 import { formatGeneral, LuaError, NotSimulatedError, type LuaValue } from "./values.ts";
 
-/** The only pattern of `string.find`: a character that is no digit. */
-const NO_DIGIT = "%D";
+/** The patterns of `string.find`, each with what it finds: a character that is no digit, or the first byte of a newer format. */
+const patterns: ReadonlyMap<string, RegExp> = new Map([
+  ["%D", /[^0-9]/],
+  ["^[3-9].", /^[3-9]./s],
+]);
 
 /** The library `string` without other patterns. A text has one byte in each character. */
 export const strings: Library = new Library("string", {
@@ -29,9 +32,10 @@ export const strings: Library = new Library("string", {
   find(value, wanted, first, isPlain) {
     const text = readText(value, 1, "find");
     const part = readText(wanted, 2, "find");
-    if (part === NO_DIGIT && first === undefined) {
-      const found = text.search(/[^0-9]/);
-      return found < 0 ? [undefined] : [found + 1, found + 1];
+    const pattern = patterns.get(part);
+    if (pattern !== undefined && first === undefined) {
+      const found = pattern.exec(text);
+      return found === null ? [undefined] : [found.index + 1, found.index + found[0].length];
     }
     if (isPlain === undefined || isPlain === false)
       throw new NotSimulatedError("string.find with a pattern of Lua");
