@@ -7,7 +7,7 @@ import { defineWrite, type Script } from "./script.ts";
  * and a sorted set of those that have not ended, by the time of their login. An id is listed in both before its session
  * is created, so no cut-off misses the session.
  *
- * A negative score in the second set is the time at which a login chose the session for eviction. Only that login ends
+ * The score 0 in the second set marks a session that has ended. A negative score is the time at which a login chose the session for eviction. Only that login ends
  * the session.
  *
  * The hash of the cut-off also has the greatest mark of a listed session. The next number exceeds it even if the clock
@@ -68,11 +68,15 @@ if mark > seen then redis.call('HSET', KEYS[1], 'mark', ARGV[5]) end
 for i = 1, 3 do extend(KEYS[i], ARGV[4] - now + ${EXPIRED_RETENTION_MS}) end
 return {now, '', ${OPEN_COUNT}}`);
 
-/** Arguments: ids of ended sessions. Their scores become now, so that a login a day later removes them. */
+/**
+ * Arguments: ids of ended sessions. Their scores become now, so that a login a day later removes them. The last id stays in
+ * the second set with the score 0, because a cluster that moves the slot runs no script on a set that does not exist.
+ */
 export const delistSessions: Script = defineWrite(`
 for i = 2, #ARGV do
   redis.call('ZADD', KEYS[2], 'XX', 'LT', now, ARGV[i])
-  redis.call('ZREM', KEYS[3], ARGV[i])
+  if redis.call('ZCOUNT', KEYS[3], '-inf', '+inf') > 1 then redis.call('ZREM', KEYS[3], ARGV[i])
+  else redis.call('ZADD', KEYS[3], 'XX', 0, ARGV[i]) end
 end`);
 
 /**
