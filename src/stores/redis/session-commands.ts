@@ -14,7 +14,7 @@ import {
   OLDER_FORM,
   readSession,
 } from "./session-scripts.ts";
-import { formatDiscarded, formatSession, parseSession } from "./session-text.ts";
+import { formatSession, parseSession } from "./session-text.ts";
 
 /** How long a discarded session stays when its record had no end. The longest lifetime by default is 90 days. */
 const DISCARDED_LIFE_MS = 400 * 86_400_000;
@@ -123,7 +123,7 @@ export class SessionCommands {
       // The script found a whole head, and has ended the session. The facts after it cannot be read.
     }
     if (cutoff?.upTo === undefined) {
-      const session = formatDiscarded(id, reason, now, now + DISCARDED_LIFE_MS);
+      const session = formatSession(discardedSession(id, reason, now, now + DISCARDED_LIFE_MS));
       await this.#run(discardSession, id, [session, DISCARDED_LIFE_MS]);
     }
     return { outcome: "damaged", now, session: null };
@@ -143,4 +143,35 @@ function toReply([outcome, now, text]: ScriptReply, id: string): SessionReply {
   } catch {
     throw damagedSession("Redis", id);
   }
+}
+
+/**
+ * The ended session that takes the place of a damaged record. It has no MAC, because the facts are lost. A
+ * refresh finds that the session has ended.
+ */
+function discardedSession(id: string, endReason: EndReason, now: number, expiresAt: number): SessionRecord {
+  return {
+    id,
+    subject: "",
+    authAt: 0,
+    absoluteExpiresAt: expiresAt,
+    facts: "{}",
+    mac: "",
+    generation: 0,
+    currentDigest: "",
+    previousDigest: null,
+    sealedSuccessor: null,
+    rotatedAt: now,
+    lostAnswerEndsAt: null,
+    arrivedAt: null,
+    previousArrivedAt: null,
+    rolledBackAt: null,
+    issuedAtS: 0,
+    idleMs: 1,
+    idleExpiresAt: expiresAt,
+    repeatStreak: 0,
+    wasRepeated: false,
+    endedAt: now,
+    endReason,
+  };
 }

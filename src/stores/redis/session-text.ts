@@ -98,37 +98,6 @@ export function formatSession(record: SessionRecord): string {
 }
 
 /**
- * The text of an ended session that takes the place of a damaged record. It has no MAC, because the facts are lost. A
- * refresh finds that the session has ended.
- */
-export function formatDiscarded(id: string, endReason: EndReason, now: number, expiresAt: number): string {
-  return formatSession({
-    id,
-    subject: "",
-    authAt: 0,
-    absoluteExpiresAt: expiresAt,
-    facts: "{}",
-    mac: "",
-    generation: 0,
-    currentDigest: "",
-    previousDigest: null,
-    sealedSuccessor: null,
-    rotatedAt: now,
-    lostAnswerEndsAt: null,
-    arrivedAt: null,
-    previousArrivedAt: null,
-    rolledBackAt: null,
-    issuedAtS: 0,
-    idleMs: 1,
-    idleExpiresAt: expiresAt,
-    repeatStreak: 0,
-    wasRepeated: false,
-    endedAt: now,
-    endReason,
-  });
-}
-
-/**
  * `now` is the store's time: a sealed successor is not returned after `lostAnswerEndsAt`. Throws `store_corrupt`, which
  * names the session by its `id`, when the facts cannot be read.
  */
