@@ -5,7 +5,8 @@ const MAX_KEYS_AGE_MS = 61_000;
 
 /**
  * Whether the store may have lost the key that signed a token, because it has lost a rotation of keys. No service knows
- * the key then, so a token with it is refused as one of an unknown key (docs/run/redis.md).
+ * the key until the process that rotated applies its change again, which it does unless another change came first. A
+ * token with the key is refused as one of an unknown key meanwhile (docs/run/redis.md).
  */
 export function mayHaveLostKey(
   { receivedAt }: IssuedToken,

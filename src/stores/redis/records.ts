@@ -1,13 +1,11 @@
 import type { AuditEvent } from "../../core/events.ts";
-import type { AuditStore, KeyStore, MarkerStore, SigningKeyRecord } from "../store.ts";
-import { damagedRecord, parseRecord } from "../damaged-record.ts";
-import { decideKeyRotation } from "../signing-key-rotation.ts";
+import type { AuditStore, MarkerStore } from "../store.ts";
 import { AUDIT_RETENTION_MS } from "../retention.ts";
 import type { RedisConnection } from "./connection.ts";
 import { defineRead, defineWrite } from "./script.ts";
 import { defineManifestRead, defineManifestWrite, type Manifest } from "./manifest.ts";
 
-/* Markers and signing keys: fields of the manifest. */
+/* Markers: fields of the manifest. */
 
 const readFieldScript = defineManifestRead(`return {now, redis.call('HGET', KEYS[1], ARGV[3])}`);
 
@@ -20,7 +18,11 @@ if (standing or '') ~= ARGV[4] then return {0, standing} end
 redis.call('HSET', KEYS[1], ARGV[3], ARGV[5])
 return {1, ARGV[5]}`);
 
-async function readField(manifest: Manifest, field: string): Promise<[now: number, value: string | null]> {
+/** Returns the store's time, and the value of a field of the manifest. `null` when it is not set. */
+export async function readField(
+  manifest: Manifest,
+  field: string,
+): Promise<[now: number, value: string | null]> {
   const [now, value = null] = (await manifest.runHashScript(readFieldScript, [field])) as [number, string?];
   return [now, value];
 }
@@ -44,54 +46,6 @@ export function createMarkerStore(manifest: Manifest): MarkerStore {
     claim: async (name, value) => (await compareAndSetField(manifest, `marker:${name}`, "", value))[1],
     replace: async (name, from, to) =>
       (await compareAndSetField(manifest, `marker:${name}`, from, to))[0] ? "replaced" : "stale",
-  };
-}
-
-type Keys = readonly SigningKeyRecord[];
-
-export function createKeyStore(manifest: Manifest): KeyStore {
-  const parse = (value: string | null): Keys => {
-    const keys = value === null ? [] : parseRecord("Redis", "the signing keys", value);
-    if (!Array.isArray(keys)) throw damagedRecord("Redis", "the signing keys");
-    return keys as Keys;
-  };
-
-  /**
-   * Replaces the keys by the result of `change`, and tries again when another process has changed them. Returns `null`,
-   * and changes nothing, when `change` returns `null`.
-   */
-  async function update(change: (keys: Keys, nowMs: number) => Keys | null): Promise<Keys | null> {
-    for (;;) {
-      const [now, value] = await readField(manifest, "keys");
-      const changed = change(parse(value), now);
-      if (changed === null) return null;
-      if ((await compareAndSetField(manifest, "keys", value ?? "", JSON.stringify(changed)))[0])
-        return changed;
-    }
-  }
-
-  const list = async () => parse((await readField(manifest, "keys"))[1]);
-  return {
-    list,
-    initialise: async (first) =>
-      (await update((keys) => (keys.length === 0 ? first : null))) ?? (await list()),
-    async rotate(current, next) {
-      const outcome = await update((keys, nowMs) => decideKeyRotation(keys, current, next, nowMs));
-      return outcome === null ? "stale" : "rotated";
-    },
-    async reseal(kid, from, sealed) {
-      const outcome = await update((keys) => {
-        const isUnchanged = keys.some((key) => key.kid === kid && key.sealed === from);
-        return isUnchanged ? keys.map((key) => (key.kid === kid ? { ...key, sealed } : key)) : null;
-      });
-      return outcome === null ? "stale" : "replaced";
-    },
-    async remove(kid) {
-      await update((keys) => {
-        const left = keys.filter((key) => key.kid !== kid);
-        return left.length === keys.length ? null : left;
-      });
-    },
   };
 }
 

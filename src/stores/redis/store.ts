@@ -5,10 +5,11 @@ import type { RedisConnection } from "./connection.ts";
 import type { DurabilityMonitor } from "./durability-monitor.ts";
 import { LostWriteRecovery } from "./lost-writes.ts";
 import { LogReader } from "./log-reader.ts";
-import { createAuditPart, createKeyStore, createMarkerStore } from "./records.ts";
+import { createAuditPart, createMarkerStore } from "./records.ts";
 import { RedisRevocationLog } from "./revocations.ts";
 import { readTime, readWritableTime, type Manifest } from "./manifest.ts";
 import { createSessionPart } from "./sessions.ts";
+import { createKeyPart, type KeyPart } from "./signing-keys.ts";
 import { createUserPart, type UserPart } from "./users.ts";
 
 /** The connection and settings that the parts of the store use. */
@@ -56,7 +57,8 @@ export function assembleStore(parts: RedisStoreParts): AssembledStore {
   });
   const audit = createAuditPart(connection, prefix);
   const users = createUserPart({ connection, prefix, clock, requireStore });
-  const recovery = createRecovery(parts, log, users);
+  const keys = createKeyPart(manifest, clock);
+  const recovery = createRecovery(parts, log, users, keys);
   const store: Store = {
     get description() {
       return `${description} (${durability.summary})`;
@@ -66,7 +68,7 @@ export function assembleStore(parts: RedisStoreParts): AssembledStore {
     },
     users: users.store,
     sessions: sessions.store,
-    keys: createKeyStore(manifest),
+    keys: keys.store,
     revocations: {
       append: sessions.append,
       after: async (position) => await log.after(position),
@@ -97,10 +99,12 @@ function createRecovery(
   { description, clock }: RedisStoreParts,
   log: RedisRevocationLog,
   users: UserPart,
+  keys: KeyPart,
 ): LostWriteRecovery {
   return new LostWriteRecovery(description, clock, [
     { what: "sessions that had ended", restoreOnce: async (tell) => await log.endSessionsAgain(tell) },
     { what: "revocations", restoreOnce: async (tell) => await log.appendAgain(tell) },
     { what: "changes of users", restoreOnce: users.restoreOnce },
+    { what: "changes of signing keys", restoreOnce: keys.restoreOnce },
   ]);
 }

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { after, before, describe, test, type TestContext } from "node:test";
+import { storeEvents } from "../../src/core/event-channels.ts";
+import type { StoreEvent } from "../../src/core/events.ts";
+import { redisStore } from "../../src/stores/redis.ts";
+import type { SigningKeyRecord, Store } from "../../src/stores/store.ts";
+import { noRedis, RedisServer, waitUntil } from "../support/redis-servers.ts";
+
+const key = (kid: string, activatedAt: number | null = null): SigningKeyRecord => ({
+  kid,
+  algorithm: "ES256",
+  sealed: `sealed ${kid}`,
+  createdAt: 1,
+  activatedAt,
+  retiredAt: null,
+});
+
+const kids = async (store: Store) => (await store.keys.list()).map(({ kid }) => kid);
+
+void describe("changes of signing keys that Redis has lost", { skip: noRedis }, () => {
+  let server: RedisServer;
+  before(async () => (server = await RedisServer.start()));
+  after(async () => await server.stop());
+
+  async function open(t: TestContext, prefix: string): Promise<Store> {
+    const store = await redisStore({ url: server.url, prefix, commandTimeoutMs: 2000 });
+    t.after(async () => await store.close());
+    return store;
+  }
+
+  /** The reply is a bulk string of RESP: its length, then its text. */
+  const read = async (prefix: string, field: string) =>
+    (await server.cli("HGET", `${prefix}{store}`, field))?.split("\r\n")[1] ?? "";
+
+  /** Runs changes, and puts the keys before them back, as a failover does that loses them. */
+  async function lose(prefix: string, changes: () => Promise<unknown>): Promise<void> {
+    const [keys, number] = [await read(prefix, "keys"), await read(prefix, "keys:change")];
+    await changes();
+    await server.cli("HSET", `${prefix}{store}`, "keys", keys, "keys:change", number);
+  }
+
+  /** Loses a revocation, cuts the connections, and returns the message about what was applied again. */
+  async function interrupt(t: TestContext, prefix: string, store: Store): Promise<string> {
+    const events: StoreEvent[] = [];
+    const collect = (event: unknown) => void events.push(event as StoreEvent);
+    storeEvents.subscribe(collect);
+    t.after(() => storeEvents.unsubscribe(collect));
+    const until = Date.now() + 3_600_000;
+    await store.revocations.append({ kind: "token", id: "t1", issuer: "https://id.example.com", until });
+    await server.cli("ZREMRANGEBYSCORE", `${prefix}{store}:in-force`, "-inf", "(inf");
+    await server.cli("CLIENT", "KILL", "TYPE", "normal");
+    const told = () => events.find(({ event }) => event === "writes_restored");
+    await waitUntil(async () => told() !== undefined, "the event");
+    return told()?.message ?? "";
+  }
+
+  void test("fault 64: a failover that lost two rotations does not lose the key that signs", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const store = await open(t, prefix);
+    await store.keys.initialise([key("k1", 1), key("k2")]);
+    let rotated: readonly SigningKeyRecord[] = [];
+    await lose(prefix, async () => {
+      await store.keys.rotate("k1", key("k3"));
+      await store.keys.rotate("k2", key("k4"));
+      rotated = await store.keys.list();
+    });
+    assert.deepEqual(await kids(store), ["k1", "k2"]);
+    assert.match(await interrupt(t, prefix, store), /revocations: 1, changes of signing keys: 1$/);
+    assert.deepEqual(await store.keys.list(), rotated);
+  });
+
+  void test("fault 64: a failover that lost the removal of a compromised key does not bring it back", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const store = await open(t, prefix);
+    await store.keys.initialise([key("k1", 1), key("k2")]);
+    await lose(prefix, async () => {
+      await store.keys.rotate("k1", key("k3"));
+      await store.keys.remove("k1");
+    });
+    await interrupt(t, prefix, store);
+    assert.deepEqual(await kids(store), ["k2", "k3"]);
+  });
+
+  void test("fault 64: a later change by another process stays when a process looks for lost changes", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const [first, second] = [await open(t, prefix), await open(t, prefix)];
+    await first.keys.initialise([key("k1", 1), key("k2")]);
+    await first.keys.rotate("k1", key("k3"));
+    await second.keys.remove("k1");
+    assert.match(await interrupt(t, prefix, first), /applied again: revocations: 1$/);
+    assert.deepEqual(await kids(first), ["k2", "k3"]);
+  });
+
+  void test("fault 64: a rotation after the failover stays in place of the lost one", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const [first, second] = [await open(t, prefix), await open(t, prefix)];
+    await first.keys.initialise([key("k1", 1), key("k2")]);
+    await lose(prefix, async () => await first.keys.rotate("k1", key("k3")));
+    // The clocks of two servers may be equal, and the number of a change is at least the time.
+    const lost = await first.now();
+    await waitUntil(async () => (await first.now()) > lost, "a later time of the server");
+    await second.keys.rotate("k1", key("k4"));
+    await interrupt(t, prefix, first);
+    assert.deepEqual(await kids(first), ["k1", "k2", "k4"]);
+  });
+});
