@@ -40,9 +40,11 @@ export async function act(
 ): Promise<boolean> {
   const answer = recorder.call(operation, data);
   const done = action().then(
-    () => {
-      answer({ status: 204 });
-      return true;
+    (result) => {
+      // A store that has lost a user does not know the user, and nothing has changed then.
+      const isDone = result !== "unknown";
+      answer({ status: isDone ? 204 : 404 });
+      return isDone;
     },
     (error: Error) => {
       answer({ status: 503, error: error.message });
