@@ -4,6 +4,7 @@ import { ABSOLUTE_MS } from "../../src/stores/conformance/constants.ts";
 import { logIn, subjectScope } from "../../src/stores/conformance/fixtures.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 import { computeSlot } from "../../src/stores/redis/cluster-slot.ts";
+import { findDoubt } from "../../src/stores/redis/write-confirmation.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { noRedis, startCluster, type RedisCluster, type RedisServer } from "../support/redis-servers.ts";
 import { SlotMove } from "../support/slot-move.ts";
@@ -56,6 +57,25 @@ void describe("Redis as a cluster that moves the slot of a subject", { skip: noR
       ["after-all"],
     );
     await move.moveKeys();
+    await move.finish();
+  });
+
+  test("law 12: a late write to a slot that moves is in doubt once its server refuses writes", async (t) => {
+    const slot = computeSlot("{late}");
+    const primary = primaryOf(slot);
+    const move = new SlotMove(slot, primary, otherThan(slot));
+    await move.begin();
+    const send = async (command: readonly string[]) => {
+      const reply = (await primary.cli(...command)) ?? "";
+      if (reply.startsWith("-")) throw new Error(reply.slice(1));
+      return reply;
+    };
+    const connection = { send, isCurrent: () => true };
+    const needs = { key: "{late}", replicas: 0, waitMs: 10, isLate: true };
+    assert.equal(await findDoubt(connection, needs), null, "a primary that gives the slot away");
+    await primary.cli("CONFIG", "SET", "min-replicas-to-write", "5");
+    t.after(async () => await primary.cli("CONFIG", "SET", "min-replicas-to-write", "1"));
+    assert.match((await findDoubt(connection, needs)) ?? "", /accepts no writes now/);
     await move.finish();
   });
 });

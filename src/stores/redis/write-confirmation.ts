@@ -41,13 +41,23 @@ async function countReplicas(
 
 /**
  * Whether the server is a primary now. The command deletes a key that does not exist, which only a primary accepts. A
- * primary that gives the slot away answers `ASK`, and a replica never does.
+ * primary that gives the slot away answers `ASK` before it checks whether it may write. A script without keys that may
+ * write is checked on every server. A server before Redis 7 does not know such a script, and the write stays in doubt.
  */
 async function isPrimary(connection: AnsweringConnection, key: string): Promise<boolean> {
   try {
     await connection.send(["DEL", `${key}:confirm`]);
     return true;
   } catch (error) {
-    return readMessage(error).startsWith("ASK ");
+    return readMessage(error).startsWith("ASK ") && (await takesWrites(connection));
+  }
+}
+
+async function takesWrites(connection: AnsweringConnection): Promise<boolean> {
+  try {
+    await connection.send(["EVAL", "#!lua\nreturn 1", "0"]);
+    return true;
+  } catch {
+    return false;
   }
 }
