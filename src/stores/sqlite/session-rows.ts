@@ -119,7 +119,9 @@ export class SessionRows {
     const { at, id } = after ?? { at: Number.MAX_SAFE_INTEGER, id: "" };
     const sessions = toSessionRecords(this.#page.all(subject, at, at, id, nowMs, limit));
     const last = sessions.length < limit ? undefined : sessions.at(-1);
-    return { sessions, next: last === undefined ? null : { at: last.authAt, id: last.id } };
+    const next = last === undefined ? null : { at: last.authAt, id: last.id };
+    // Each column can be read by itself, whatever a damaged file has in another one.
+    return { sessions, unreadable: [], next };
   }
 
   /** Lists the sessions of the subject that began first and have not ended, without the session `except`. */
