@@ -92,6 +92,8 @@ export interface SessionRow {
 
 export interface SessionsAnswer {
   readonly sessions: readonly SessionRow[];
+  /** The ids of sessions whose records in the store are damaged. */
+  readonly unreadable: readonly string[];
   readonly next: string | null;
 }
 

@@ -1,3 +1,5 @@
+import { isLive } from "../core/session.ts";
+import type { SessionView } from "../issuer/sessions/session-types.ts";
 import { readToEnd } from "../issuer/store/session-record.ts";
 import type { Service } from "./service.ts";
 
@@ -16,6 +18,16 @@ export async function lookUpSession(
   const record = await readToEnd(store.sessions, id);
   if (record === null) return "absent";
   return record === "damaged" ? record : "readable";
+}
+
+/** Returns `damaged` for a live session whose record cannot be read or has no valid MAC, so that it can be ended. */
+export async function findLiveSession(service: Service, id: string): Promise<SessionView | "damaged" | null> {
+  if ((await lookUpSession(service, id)) === "damaged") return "damaged";
+  const session = await service.issuer.sessions.get(id);
+  if (session !== null) return session;
+  // A session that has ended stays ended. The issuer leaves out a live one only because of its MAC.
+  const record = await service.store.sessions.get(id);
+  return record !== null && isLive(record, service.platform.clock.now()) ? "damaged" : null;
 }
 
 /**

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { noChromium, startChromium } from "../browser/chromium.ts";
-import { login, post, verify } from "../support/auth-calls.ts";
+import { login, post, verify, type Tokens } from "../support/auth-calls.ts";
+import { temporaryDataDir } from "../server/temporary-settings.ts";
 import { waitUntil } from "../support/deadline.ts";
 import { accessibilityFaults, openDashboard, openView, startWatchedService } from "./dashboard-page.ts";
 
@@ -120,6 +123,52 @@ test(
     );
     await openView(page, "Audit");
     await page.getByRole("row", { name: new RegExp(`session ended.*${session}`, "s") }).waitFor();
+    assert.deepEqual(complaints, []);
+  },
+);
+
+test(
+  "law 3: an administrator sees the damaged session of a user without another one, and ends it",
+  { skip: noChromium },
+  async (t) => {
+    const dataDir = await temporaryDataDir();
+    const { adminAddress, publicAddress } = await startWatchedService(t, { HOLDFAST_DATA_DIR: dataDir });
+    const { access_token: admin } = await login(publicAddress);
+    const ada = { username: "ada", password: PASSWORD, scope: "orders:read" };
+    assert.equal((await post(publicAddress, "/admin/users", ada, admin)).status, 201);
+    const answer = await post(publicAddress, "/auth/login", ada);
+    const { access_token: token, session_id: session } = (await answer.json()) as Tokens;
+    const raw = new DatabaseSync(join(dataDir, "holdfast.db"));
+    raw.prepare("UPDATE sessions SET mac = ? WHERE id = ?").run("A".repeat(43), session);
+    raw.close();
+    const { page, complaints } = await openDashboard(t, browser, adminAddress);
+    await openView(page, "Sessions");
+    await signIn(page);
+    await page.getByRole("button", { name: "Sessions of ada" }).click();
+    const note = "1 session cannot be read: its record in the store is damaged.";
+    await page.getByRole("status").filter({ hasText: note }).waitFor();
+    await page.getByText("There is no other live session.").waitFor();
+    const list = page.getByRole("list", { name: "Sessions that cannot be read" });
+    await list.getByText(session, { exact: true }).waitFor();
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      assert.deepEqual(await accessibilityFaults(page), []);
+    }
+    await page.setViewportSize({ width: 320, height: 640 });
+    assert.equal(await page.evaluate("document.documentElement.scrollWidth"), 320);
+    await list.getByRole("button", { name: `End session ${session}` }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText(`This ends the session ${session}, whose record is damaged.`).waitFor();
+    assert.equal(await verify(publicAddress, token), 200, "the confirmation alone ends nothing");
+    await dialog.getByRole("button", { name: "End" }).click();
+    await dialog.getByRole("heading", { name: "Done" }).waitFor();
+    await dialog.getByRole("button", { name: "Close" }).click();
+    await page.getByText("There is no live session.").waitFor();
+    assert.equal(await page.getByText(note).count(), 0);
+    await waitUntil(
+      async () => (await verify(publicAddress, token)) === 401,
+      "the token of the session is refused",
+    );
     assert.deepEqual(complaints, []);
   },
 );

@@ -5,6 +5,7 @@ import { dateTime, relative } from "../data/format-time.ts";
 import { ActionButton, type UserName } from "../parts/action-button.tsx";
 import { useDashboard } from "../parts/dashboard-context.ts";
 import { TextField } from "../parts/text-field.tsx";
+import { UnreadableSessions } from "../parts/unreadable-sessions.tsx";
 import { useAnswer } from "../parts/use-answer.ts";
 import { ViewHead } from "../parts/view-head.tsx";
 import { ScrollBox } from "../parts/scroll-box.tsx";
@@ -109,7 +110,12 @@ function Found({ query }: { query: SessionsQuery }): JSX.Element {
           {problem}
         </p>
       )}
-      {value?.sessions.length === 0 && <p class="empty">There is no live session.</p>}
+      {value !== null && value.unreadable.length > 0 && (
+        <UnreadableSessions ids={value.unreadable} user={user} onEnded={reload} />
+      )}
+      {value?.sessions.length === 0 && (
+        <p class="empty">There is no {value.unreadable.length > 0 && "other "}live session.</p>
+      )}
       {value !== null && value.sessions.length > 0 && (
         <SessionTable sessions={value.sessions} user={user} onEnded={reload} />
       )}

@@ -1,6 +1,8 @@
 import { invalidOption } from "../../../core/options.ts";
 import type { Action } from "../../../dashboard/wire-api.ts";
+import type { SessionView } from "../../../issuer/sessions/session-types.ts";
 import type { Service } from "../../service.ts";
+import { findLiveSession } from "../../find-session.ts";
 import { durationWords } from "../../health/words.ts";
 import { writeAuditNote } from "../../audit-note.ts";
 import type { BreakerAction } from "./breaker-action.ts";
@@ -30,12 +32,11 @@ export async function plan(service: Service, breakers: BreakerAction, action: Ac
   }
 }
 
-async function planEndSession({ issuer }: Service, id: string): Promise<Plan> {
-  const session = await issuer.sessions.get(id);
+async function planEndSession(service: Service, id: string): Promise<Plan> {
+  const { issuer } = service;
+  const session = await findLiveSession(service, id);
   if (session === null) return { effect: "ends nothing: there is no such live session", run: null };
-  const { subject, deviceName, device } = session;
-  const where = deviceName ?? device;
-  const named = `the session of ${subject}${where === null ? "" : ` on ${where}`}`;
+  const named = session === "damaged" ? `the session ${id}, whose record is damaged` : nameOf(session);
   return {
     effect: `ends ${named}`,
     async run(by) {
@@ -44,6 +45,11 @@ async function planEndSession({ issuer }: Service, id: string): Promise<Plan> {
       return { ...audited, effect };
     },
   };
+}
+
+function nameOf({ subject, deviceName, device }: SessionView): string {
+  const where = deviceName ?? device;
+  return `the session of ${subject}${where === null ? "" : ` on ${where}`}`;
 }
 
 /** The issuer writes the audit event, and reports when the store does not keep it. */

@@ -7,7 +7,7 @@ import { readLimit } from "../../../issuer/endpoints/session-page.ts";
 import type { SessionView } from "../../../issuer/sessions/session-types.ts";
 import { addGetRoute } from "../../http/get-route.ts";
 import { requireAdmin } from "../../http/require-admin.ts";
-import { findSessionByDigest } from "../../find-session.ts";
+import { findLiveSession, findSessionByDigest } from "../../find-session.ts";
 import type { Service } from "../../service.ts";
 import type { SessionDigest } from "../../session-digest.ts";
 import { answer } from "./answer.ts";
@@ -88,18 +88,19 @@ async function listSessions(service: Service, query: Query): Promise<SessionsAns
   }
   const id = query.get("session") ?? "";
   if (id !== "") {
-    const session = await issuer.sessions.get(
-      (await findSessionByDigest(service, id, MAX_AUDIT_PAGES)) ?? id,
-    );
-    return { sessions: session === null ? [] : [toRow(session)], next: null };
+    const found = (await findSessionByDigest(service, id, MAX_AUDIT_PAGES)) ?? id;
+    const session = await findLiveSession(service, found);
+    if (session === "damaged") return { sessions: [], unreadable: [found], next: null };
+    return { sessions: session === null ? [] : [toRow(session)], unreadable: [], next: null };
   }
   const username = query.get("username") ?? "";
   const user = username === "" ? null : await issuer.users.get(username);
   if (username !== "" && user === null) return oauthError(404, "not_found", "There is no user of this name.");
   const after = query.get("after") ?? "";
   const page = { limit: readLimit(query, MAX_PAGE), ...(after !== "" && { after }) };
-  const { sessions, next } = await issuer.sessions.list(user?.subject ?? query.get("subject") ?? "", page);
-  return { sessions: sessions.map(toRow), next };
+  const subject = user?.subject ?? query.get("subject") ?? "";
+  const { sessions, unreadable, next } = await issuer.sessions.list(subject, page);
+  return { sessions: sessions.map(toRow), unreadable, next };
 }
 
 function toRow({ repeatStreak: streak, generation, ...session }: SessionView): SessionRow {

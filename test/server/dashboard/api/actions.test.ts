@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { describe, test, type TestContext } from "node:test";
+import { createClient } from "redis";
 import type { ActionAnswer, ActionRequest, SessionsAnswer } from "../../../../src/dashboard/wire-api.ts";
 import { BreakerAction } from "../../../../src/server/dashboard/api/breaker-action.ts";
 import { createLogger } from "../../../../src/server/logs.ts";
 import { startService } from "../../../../src/server/serve.ts";
 import { createProvider, FakeClock, type Provider } from "../../../../src/testing/index.ts";
-import { login, post, refresh, verify } from "../../../support/auth-calls.ts";
-import { temporarySettings } from "../../temporary-settings.ts";
+import { login, post, refresh, verify, type Tokens } from "../../../support/auth-calls.ts";
+import { noRedis, RedisServer } from "../../../support/redis-servers.ts";
+import { temporaryDataDir, temporarySettings } from "../../temporary-settings.ts";
 import { composedService } from "../composed-service.ts";
 
 const AUDIENCE = "https://api.example";
@@ -27,12 +31,13 @@ async function start(t: TestContext, more: Record<string, string> = {}) {
     const response = await fetch(`${adminAddress}/api/audit?kind=${kind}`);
     return ((await response.json()) as { events: Record<string, unknown>[] }).events;
   };
-  const sessions = async (query: string) => {
+  const list = async (query: string) => {
     const headers = { authorization: `Bearer ${token}` };
     const response = await fetch(`${adminAddress}/api/sessions?${query}`, { headers });
-    return ((await response.json()) as SessionsAnswer).sessions;
+    return (await response.json()) as SessionsAnswer;
   };
-  return { ...running, token, request, act, audit, sessions };
+  const sessions = async (query: string) => (await list(query)).sessions;
+  return { ...running, token, request, act, audit, list, sessions };
 }
 
 async function startProvider(t: TestContext): Promise<Provider> {
@@ -74,6 +79,59 @@ test("an action says what it would do, does that, and is an audit event", async 
     [other.session_id, subject, "127.0.0.1"],
   );
   assert.equal((await act({ action: "end-session", session: "unknown" })).done, false);
+});
+
+void describe("a damaged session is found by its id, and ended", () => {
+  const proveEnd = async (
+    { act, list, publicAddress }: Awaited<ReturnType<typeof start>>,
+    { session_id: id, access_token: token }: Tokens,
+  ) => {
+    for (const query of ["username=alice", `session=${id}`]) {
+      assert.deepEqual((await list(query)).unreadable, [id], query);
+    }
+    const action = { action: "end-session", session: id } as const;
+    const effect = `ends the session ${id}, whose record is damaged`;
+    assert.deepEqual(await act({ ...action, dryRun: true }), { done: false, effect, audited: null });
+    assert.deepEqual(await act(action), {
+      done: true,
+      effect: effect.replace("ends", "ended"),
+      audited: true,
+    });
+    assert.equal(await verify(publicAddress, token), 401);
+    for (const query of ["username=alice", `session=${id}`]) {
+      assert.deepEqual((await list(query)).unreadable, [], query);
+    }
+    assert.equal((await act(action)).done, false);
+  };
+
+  test("in SQLite, with another MAC", async (t) => {
+    const dataDir = await temporaryDataDir();
+    const running = await start(t, { HOLDFAST_DATA_DIR: dataDir });
+    const damaged = await login(running.publicAddress);
+    const raw = new DatabaseSync(join(dataDir, "holdfast.db"));
+    raw.prepare("UPDATE sessions SET mac = ? WHERE id = ?").run("A".repeat(43), damaged.session_id);
+    raw.close();
+    await proveEnd(running, damaged);
+  });
+
+  test("in Redis, with half of its record", { skip: noRedis }, async (t) => {
+    const server = await RedisServer.start(["appendonly yes", "appendfsync always"]);
+    t.after(async () => await server.stop());
+    const settings = {
+      HOLDFAST_STORE: "redis",
+      REDIS_URL: server.url,
+      HOLDFAST_REDIS_REPLICAS: "0",
+      HOLDFAST_SECRET: "s".repeat(43),
+    };
+    const running = await start(t, settings);
+    const damaged = await login(running.publicAddress);
+    const raw = await createClient({ url: server.url, RESP: 2 }).connect();
+    const key = `holdfast:{session:${damaged.session_id}}`;
+    const record = (await raw.get(key)) ?? "";
+    await raw.set(key, record.slice(0, record.length / 2), { expiration: "KEEPTTL" });
+    raw.destroy();
+    await proveEnd(running, damaged);
+  });
 });
 
 test("ending a subject names the number of sessions, before and after", async (t) => {
