@@ -169,6 +169,25 @@ void describe("records in Redis that an earlier version wrote", { skip: noRedis 
     assert.ok((await listIds(store)).includes("beside"));
   });
 
+  test("law 6: a login compares a bounded part of many sessions, and still finds those that an earlier version adds", async (t) => {
+    const { raw, clock, now, url } = await connect(t);
+    const store = await redisStore({ url, durability: "unchecked", clock });
+    t.after(async () => await store.close());
+    const own = Array.from({ length: 1000 }, (_, n) => ({ value: `own${n}`, score: now + HOUR }));
+    for (const key of ["sessions", "open"]) await raw.zAdd(`holdfast:{subject:alice}:${key}`, own);
+    const compared = async () => {
+      const [, calls] = /cmdstat_zscore:calls=(\d+)/.exec(await raw.info("commandstats")) ?? [];
+      return Number(calls ?? 0);
+    };
+    const earlier = await compared();
+    for (let n = 0; n < 5; n++) await logIn(store, `later${n}`);
+    assert.ok((await compared()) - earlier <= 5 * 101);
+    const beside = Array.from({ length: 150 }, (_, n) => ({ value: `beside${n}`, score: now + 1000 * HOUR }));
+    await raw.zAdd("holdfast:{subject:alice}:sessions", beside);
+    await logIn(store, "last");
+    assert.equal(await raw.zCard("holdfast:{subject:alice}:open"), 1000 + 5 + 150 + 1);
+  });
+
   test("a process of the previous version fails on a converted session, changes nothing, and goes on with its own", async (t) => {
     const { raw, clock, now, url } = await connect(t);
     const store = await redisStore({ url, durability: "unchecked", clock });

@@ -7,8 +7,8 @@ import { defineWrite, type Script } from "./script.ts";
  * and a sorted set of those that have not ended, by the time of their login. An id is listed in both before its session
  * is created, so no cut-off misses the session.
  *
- * The score 0 in the second set marks a session that has ended. A negative score is the time at which a login chose the session for eviction. Only that login ends
- * the session.
+ * The score 0 in the second set marks a session that has ended. A negative score is the time at which a login chose the
+ * session for eviction. Only that login ends the session.
  *
  * The hash of the cut-off also has the greatest mark of a listed session. The next number exceeds it even if the clock
  * of the server was set back. A process of an older version records a cut-off without a number, and its moment then
@@ -27,17 +27,26 @@ const MAX_ERASED = 1000;
 /** A login that chose a session this long ago has stopped before it ended the session. */
 const STALE_CLAIM_MS = 20_000;
 
+/** The sessions that are compared at once. */
+const COMPARED = 100;
+
 /**
  * Adds the sessions of earlier versions to the second set, because those versions list a session in the first one alone.
- * The sets are compared id by id: the second set also has sessions that have expired, so its length says nothing. Earlier
- * versions kept no time of the login, so the sessions are placed in the order of their expiry, before now.
+ * The sets are compared id by id: the second set also has sessions that have expired, so its length says nothing. The
+ * comparison begins with the latest expiry and ends after a part that misses none, because a subject can have thousands of
+ * sessions. Earlier versions kept no time of the login, so the sessions are placed in the order of their expiry, before now.
  */
 const FILL = `
-local listed = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now, '+inf', 'WITHSCORES')
-local latest, added = tonumber(listed[#listed]), 0
-for i = 1, #listed, 2 do
-  if not redis.call('ZSCORE', KEYS[3], listed[i]) then
-    added = added + redis.call('ZADD', KEYS[3], string.format('%.0f', listed[i + 1] - latest + now), listed[i])
+local latest, added, offset, isComplete = nil, 0, 0, false
+while not isComplete do
+  local listed =
+    redis.call('ZREVRANGEBYSCORE', KEYS[2], '+inf', '(' .. now, 'WITHSCORES', 'LIMIT', offset, ${COMPARED})
+  latest, offset, isComplete = latest or tonumber(listed[2]), offset + ${COMPARED}, true
+  for i = 1, #listed, 2 do
+    if not redis.call('ZSCORE', KEYS[3], listed[i]) then
+      redis.call('ZADD', KEYS[3], string.format('%.0f', listed[i + 1] - latest + now), listed[i])
+      added, isComplete = added + 1, false
+    end
   end
 end
 if added > 0 then redis.call('PEXPIRE', KEYS[3], math.max(1, redis.call('PTTL', KEYS[2]))) end
