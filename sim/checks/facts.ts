@@ -40,6 +40,11 @@ export class Facts {
   readonly #guardsOfSockets: ReadonlyMap<unknown, unknown>;
   /** Whether a request may arrive twice. The second change of a password ends the session of the first one. */
   readonly hasDuplicates: boolean;
+  /**
+   * Whether each record of a session says when its token arrived. A record of the version before does not, so a thief is
+   * refused and the session goes on.
+   */
+  readonly #knowsArrivals: boolean;
   readonly #ends = new Map<string, End[]>();
   readonly #endsOfUsers = new Map<string, End[]>();
   /** Guard and life → the times of its decisions, in order. */
@@ -51,6 +56,7 @@ export class Facts {
 
   constructor({ history, plan }: Pick<RunHistory, "history" | "plan">) {
     this.operations = operationsOf(history);
+    this.#knowsArrivals = plan.upgrades.length === 0;
     const replaced = new Set(
       this.operations
         .filter(({ operation, answer }) => operation === "change password" && answer?.["status"] === 200)
@@ -248,7 +254,8 @@ export class Facts {
       by: operation,
     });
     if (operation === "logout" || operation === "end session" || isTheft) {
-      add(this.#ends, call["session"] as string, end(status === (isTheft ? 400 : 204)));
+      const isCertain = isTheft ? status === 400 && this.#knowsArrivals : status === 204;
+      add(this.#ends, call["session"] as string, end(isCertain));
     } else if (endsOfUser.has(operation)) {
       add(this.#endsOfUsers, call["user"] as string, end(status === 204 || status === 200));
     }
