@@ -26,7 +26,10 @@ export interface Manifest {
   readonly runLogScript: Manifest["runScript"];
 }
 
-/** An empty log is a key, too: while a cluster moves the slot, it runs no script on three keys one of which does not exist. */
+/**
+ * Opens the store. It also creates the log without an entry. While a cluster moves a slot, it refuses a script with
+ * several keys if one of them does not exist.
+ */
 const openScript = defineWrite(`
 if redis.call('HSETNX', KEYS[1], 'epoch', ARGV[2]) == 1 then
   redis.call('HSET', KEYS[1], 'format', ${FORMAT}, 'seq', 0, 'chain', '', 'beat', 0)

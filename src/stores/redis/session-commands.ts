@@ -146,8 +146,8 @@ function toReply([outcome, now, text]: ScriptReply, id: string): SessionReply {
 }
 
 /**
- * The ended session that takes the place of a damaged record. It has no MAC, because the facts are lost. A
- * refresh finds that the session has ended.
+ * The ended session that takes the place of a damaged record. It has no MAC, because the facts are lost. A refresh finds
+ * that the session has ended.
  */
 function discardedSession(id: string, endReason: EndReason, now: number, expiresAt: number): SessionRecord {
   return {
