@@ -6,11 +6,22 @@ import type { Service } from "../server/service.ts";
 import type { SessionDigest } from "../server/session-digest.ts";
 import { UsageError, type Command } from "./command.ts";
 import { subjectOf } from "./session.ts";
+import { createTable } from "./table.ts";
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1_000_000;
 const PAGE = 1_000;
 const YEAR_MS = 31_536_000_000;
+
+const columns = [
+  ["TIME", 24],
+  ["KIND", 17],
+  ["SUBJECT", 36],
+  ["SESSION", 32],
+  ["ADDRESS", 15],
+  ["ACTOR", 12],
+  ["DETAIL", 0],
+] as const;
 
 /** The compiler keeps the list complete. */
 const kinds: Readonly<Record<AuditKind, true>> = {
@@ -70,7 +81,8 @@ export const audit: Command = {
     "holdfast audit --kind refresh_reuse --kind record_tampered --limit 1000",
     "holdfast audit --user alice --json",
   ],
-  notes: `Columns: time, kind, subject, session, address of the client, actor, detail. The store keeps events for 90 days.
+  notes: `Columns: time, kind, subject, session, address of the client, actor, detail. A terminal shows their titles; a pipe gets
+tabs between the columns, and no titles. The store keeps events for 90 days.
 Kinds: docs/reference/events.md explains them.`,
   async run({ options }) {
     const [user] = single(options["user"], "user");
@@ -94,10 +106,12 @@ Kinds: docs/reference/events.md explains them.`,
       const onFailure = (error: NodeJS.ErrnoException) => (failure = error);
       process.stdout.on("error", onFailure);
       let listed = 0;
+      const printRow = createTable(columns);
       for await (const event of findEvents(service, filter, limit)) {
         if (failure !== null) break;
         listed++;
-        console.log(isJson ? toJson(event, digest) : describe(event));
+        if (isJson) console.log(toJson(event, digest));
+        else printRow(cellsOf(event));
       }
       if (listed === 0 && subject?.known === false) {
         console.error(
@@ -187,10 +201,10 @@ function toJson(event: AuditEvent, digest: SessionDigest): string {
   return JSON.stringify({ ...event, sessionDigest: session === null ? null : digest(session) });
 }
 
-/** One line. A client chose some of the texts, so control characters must not reach the terminal. */
-function describe({ at, kind, subject, session, source, actor, detail }: AuditEvent): string {
-  const texts = [subject, session, source, actor, detail].map(
-    (text) => text?.replaceAll(/\p{C}/gu, " ") ?? "-",
-  );
-  return [new Date(at).toISOString(), kind, ...texts].join("\t");
+function cellsOf({ at, kind, subject, session, source, actor, detail }: AuditEvent): string[] {
+  return [
+    new Date(at).toISOString(),
+    kind,
+    ...[subject, session, source, actor, detail].map((text) => text ?? "-"),
+  ];
 }

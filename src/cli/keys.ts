@@ -2,6 +2,7 @@ import { keyState } from "../server/key-state.ts";
 import { withService } from "../server/maintenance/with-service.ts";
 import type { Command } from "./command.ts";
 import { readSecret } from "./secret-input.ts";
+import { createTable } from "./table.ts";
 
 export const keysList: Command = {
   name: "keys list",
@@ -10,9 +11,15 @@ export const keysList: Command = {
   examples: ["holdfast keys list"],
   async run() {
     return await withService(async ({ issuer }) => {
+      const printRow = createTable([
+        ["ID", 43],
+        ["ALGORITHM", 9],
+        ["MADE", 24],
+        ["STATE", 0],
+      ]);
       for (const key of await issuer.keys.list()) {
         const made = new Date(key.createdAt).toISOString();
-        console.log([key.kid, key.algorithm, made, keyState(key, Date.now())].join("\t"));
+        printRow([key.kid, key.algorithm, made, keyState(key, Date.now())]);
       }
       return 0;
     });

@@ -2,12 +2,24 @@ import { withService } from "../server/maintenance/with-service.ts";
 import type { Service } from "../server/service.ts";
 import { UsageError, type Command } from "./command.ts";
 import { findSessionToEnd } from "./find-session.ts";
+import { createTable } from "./table.ts";
 import { ACTOR } from "./user-rights.ts";
 
 type SessionView = Awaited<ReturnType<Service["issuer"]["sessions"]["list"]>>["sessions"][number];
 
 const user = { value: "NAME", help: "the user: name or subject" };
 const PAGE = 500;
+
+const columns = [
+  ["ID", 32],
+  ["STARTED", 24],
+  ["LAST USED", 24],
+  ["ADDRESS", 15],
+  ["CLIENT", 8],
+  ["DEVICE NAME", 16],
+  ["DEVICE", 24],
+  ["LOG ID", 16],
+] as const;
 
 /** Says which sessions have records that cannot be read. Returns how many. */
 function noteUnreadable(ids: readonly string[], advice: (id: string) => string): number {
@@ -50,7 +62,7 @@ export const sessionList: Command = {
   options: { user },
   examples: ["holdfast session list --user alice"],
   notes:
-    "Columns: id, start, last use, address of the login, client, name of the device, description of the device,\nholdfast.session of log lines.",
+    "Columns: id, start, last use, address of the login, client, name of the device, description of the device,\nholdfast.session of log lines. A terminal shows their titles; a pipe gets tabs between the columns, and no titles.",
   async run({ options }) {
     const [name, ...others] = options["user"] ?? [];
     if (name === undefined || others.length > 0) {
@@ -59,13 +71,14 @@ export const sessionList: Command = {
     return await withService(async (service) => {
       const { subject, known } = await subjectOf(service, name);
       let listed = 0;
+      const printRow = createTable(columns);
       for (let after: string | undefined; ;) {
         const from = after === undefined ? {} : { after };
         const { sessions, unreadable, next } = await service.issuer.sessions.list(subject, {
           limit: PAGE,
           ...from,
         });
-        for (const session of sessions) console.log(describe(session, service.sessionDigest(session.id)));
+        for (const session of sessions) printRow(cellsOf(session, service.sessionDigest(session.id)));
         listed += sessions.length;
         listed += noteUnreadable(unreadable, (id) => `holdfast session end ${id} ends the session`);
         if (next === null) break;
@@ -115,10 +128,8 @@ export const sessionEnd: Command = {
   },
 };
 
-/** One line. The client chose some of the texts, so control characters must not reach the terminal. */
-function describe({ id, startedAt, lastUsedAt, ...told }: SessionView, digest: string): string {
+function cellsOf({ id, startedAt, lastUsedAt, ...told }: SessionView, digest: string): string[] {
   const { address, client, deviceName, device } = told;
   const times = [startedAt, lastUsedAt].map((ms) => new Date(ms).toISOString());
-  const texts = [address, client, deviceName, device].map((text) => text?.replaceAll(/\p{C}/gu, " ") ?? "-");
-  return [id, ...times, ...texts, digest].join("\t");
+  return [id, ...times, address ?? "-", client ?? "-", deviceName ?? "-", device ?? "-", digest];
 }

@@ -2,6 +2,7 @@ import { HoldfastError } from "../core/errors.ts";
 import { withService } from "../server/maintenance/with-service.ts";
 import { UsageError, type Command } from "./command.ts";
 import { readSecret } from "./secret-input.ts";
+import { createTable } from "./table.ts";
 import { ACTOR } from "./user-rights.ts";
 
 const passwordNote =
@@ -73,11 +74,17 @@ export const userList: Command = {
   async run() {
     return await withService(async ({ issuer }) => {
       let after: string | undefined;
+      const printRow = createTable([
+        ["NAME", 24],
+        ["SUBJECT", 36],
+        ["SCOPES", 24],
+        ["STATE", 0],
+      ]);
       for (;;) {
         const users = await issuer.users.list(after === undefined ? { limit: PAGE } : { after, limit: PAGE });
         for (const { username, subject, scopes, disabledAt } of users) {
           const state = disabledAt === null ? [] : ["disabled"];
-          console.log([username, subject, scopes.join(" "), ...state].join("\t"));
+          printRow([username, subject, scopes.join(" "), ...state]);
         }
         if (users.length === 0) return 0;
         after = users.at(-1)?.username;

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createTable } from "../../src/cli/table.ts";
+
+const columns = [
+  ["NAME", 6],
+  ["SCOPES", 8],
+  ["STATE", 0],
+] as const;
+
+function linesOf(isTerminal: boolean, rows: readonly (readonly string[])[]): string[] {
+  const lines: string[] = [];
+  const printRow = createTable(columns, (line) => lines.push(line), isTerminal);
+  for (const row of rows) printRow(row);
+  return lines;
+}
+
+test("a list in a terminal has the titles once, above aligned columns", () => {
+  assert.deepEqual(
+    linesOf(true, [
+      ["ada", "orders", "disabled"],
+      ["charlemagne", "-"],
+    ]),
+    ["NAME    SCOPES    STATE", "ada     orders    disabled", "charlemagne  -"],
+  );
+});
+
+test("an empty list has no titles", () => {
+  assert.deepEqual(linesOf(true, []), []);
+});
+
+test("a list in a pipe has tabs and no titles, so that scripts read only rows", () => {
+  assert.deepEqual(linesOf(false, [["ada", "orders", "disabled"]]), ["ada\torders\tdisabled"]);
+});
+
+test("control characters of a value do not reach the terminal", () => {
+  for (const isTerminal of [true, false]) {
+    assert.doesNotMatch(linesOf(isTerminal, [["a\u001B[2Jda\u202E", "x\ny"]]).join(""), /[\p{C}--\t]/v);
+  }
+});
