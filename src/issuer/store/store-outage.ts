@@ -1,7 +1,12 @@
 import type { Clock } from "../../core/clock.ts";
 
 /** A store that fails in between counts as failing. Otherwise it could fill the log with its recoveries. */
-const WELL_AFTER_MS = 3_000;
+const MIN_WELL_AFTER_MS = 3_000;
+/**
+ * A store may fail only now and then, for example for one slot of a Redis cluster that a periodic check meets. A failure
+ * this soon after the last one belongs to the same trouble.
+ */
+const MAX_WELL_AFTER_MS = 5 * 60_000;
 
 interface OutageListener {
   /** The store answered before, and does not answer now. */
@@ -14,8 +19,12 @@ interface OutageListener {
 export class StoreOutage {
   readonly #clock: Clock;
   readonly #listener: OutageListener;
-  /** Monotonic times of the first and the latest failure. `null` while the store answers. */
-  #failing: { readonly since: number; latest: number; isWriteNeeded: boolean } | null = null;
+  /** The outage that was announced. `since` is a monotonic time. `null` while the store answers. */
+  #failing: { readonly since: number; isWriteNeeded: boolean } | null = null;
+  /** The monotonic time of the latest failure, which may be of an earlier outage. */
+  #latestFailure = Number.NEGATIVE_INFINITY;
+  /** How long the store must not have failed before it counts as restored. */
+  #wellAfterMs = MIN_WELL_AFTER_MS;
 
   constructor(clock: Clock, listener: OutageListener) {
     this.#clock = clock;
@@ -24,21 +33,25 @@ export class StoreOutage {
 
   recordFailure(access: "read" | "write", message: string): void {
     const now = this.#clock.monotonic();
-    if (this.#failing === null) {
-      this.#failing = { since: now, latest: now, isWriteNeeded: access === "write" };
-      this.#listener.onFailure(message);
+    const sinceLatestMs = now - this.#latestFailure;
+    this.#latestFailure = now;
+    if (this.#failing !== null) {
+      if (access === "write") this.#failing.isWriteNeeded = true;
       return;
     }
-    this.#failing.latest = now;
-    if (access === "write") this.#failing.isWriteNeeded = true;
+    // The last recovery was announced too soon, so the next one needs twice the pause that looked like it.
+    this.#wellAfterMs =
+      sinceLatestMs < MAX_WELL_AFTER_MS ? Math.min(2 * sinceLatestMs, MAX_WELL_AFTER_MS) : MIN_WELL_AFTER_MS;
+    this.#failing = { since: now, isWriteNeeded: access === "write" };
+    this.#listener.onFailure(message);
   }
 
   /** After a failed write, only a write proves that the store works again. */
   recordSuccess(access: "read" | "write"): void {
     if (this.#failing === null) return;
-    const { since, latest, isWriteNeeded } = this.#failing;
+    const { since, isWriteNeeded } = this.#failing;
     const now = this.#clock.monotonic();
-    if ((isWriteNeeded && access === "read") || now - latest < WELL_AFTER_MS) return;
+    if ((isWriteNeeded && access === "read") || now - this.#latestFailure < this.#wellAfterMs) return;
     this.#failing = null;
     this.#listener.onRestored(now - since);
   }

@@ -230,6 +230,32 @@ describe("the end of an outage of the store", () => {
     assert.match(events[1] ?? "", /^store_restored: the store answers again, after 6 seconds$/);
   });
 
+  test("law 10: a store that fails now and then for minutes is announced at most twice before it has recovered", async (t) => {
+    const { clock, failing, refresh, events } = await setUp(t);
+    const names = () => events.map((text) => text.split(":")[0]);
+    // As for a slot of a cluster that is open: every 15 seconds one call meets it, and the calls between do not.
+    for (let second = 0; second < 300; second++) {
+      failing.writes = second % 15 === 0;
+      assert.equal(await refresh(), failing.writes ? "unavailable" : "ok");
+      await clock.advance(1_000);
+    }
+    assert.deepEqual(names(), ["store_failed", "store_restored", "store_failed"]);
+    for (let second = 0; second < 30; second++) {
+      await clock.advance(1_000);
+      assert.equal(await refresh(), "ok");
+    }
+    assert.deepEqual(names().slice(3), ["store_restored"]);
+
+    // A later failure is an outage of its own.
+    await clock.advance(5 * 60_000);
+    failing.writes = true;
+    assert.equal(await refresh(), "unavailable");
+    failing.writes = false;
+    await clock.advance(3_000);
+    assert.equal(await refresh(), "ok");
+    assert.deepEqual(names().slice(4), ["store_failed", "store_restored"]);
+  });
+
   test("law 10: a store that only reads has not recovered from a failed write, and fails once in the log", async (t) => {
     const { clock, failing, issuer, refresh, events } = await setUp(t);
     failing.writes = true;
