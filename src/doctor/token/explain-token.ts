@@ -5,10 +5,10 @@ import { tokenKind } from "../../jwt/token-kind.ts";
 import { readIssuerOrTenants, type IssuerSettings } from "../../guard/issuer-settings.ts";
 import { worstStatus, fail, ok, shorten, warn, type Finding, type FindingStatus } from "../finding.ts";
 import { ProviderProbe } from "../provider-probe.ts";
-import { guessPreset } from "./guess-preset.ts";
+import { guessPreset, namedApis } from "./guess-preset.ts";
 import { describeIssuerDifference } from "./issuer-difference.ts";
-import { findGraphToken } from "./known-mistakes.ts";
-import { judgeClaims } from "./judge-claims.ts";
+import { findGraphToken, isNamelessServiceAccount } from "./known-mistakes.ts";
+import { isAcceptedFor, judgeClaims } from "./judge-claims.ts";
 import { judgeSignature, judgeUnconfiguredSignature } from "./judge-signature.ts";
 import { readToken } from "./read-token.ts";
 
@@ -195,7 +195,7 @@ async function explainUnknownIssuer(
   const issuers = preset.issuers.flatMap((one) => readIssuerOrTenants(preset.name, one).issuers);
   const settings = issuers.find(({ claimsPolicy }) => claimsPolicy.issuer === iss) ?? issuers[0];
   all.push(ok(`the preset ${preset.name} fits its issuer`));
-  return await judgeBySuggestion(token, all, settings, [
+  return await judgeBySuggestion(token, all, { settings, audience, hasPreset: true }, [
     `import { ${preset.name} } from "holdfast-guard/providers";`,
     `createGuard(${preset.code})`,
   ]);
@@ -226,22 +226,51 @@ async function explainOtherIssuer(
   const options = { issuer: iss, audience: expected ?? aud ?? null };
   const known = ok("no preset fits its issuer, and none is needed for a provider that follows the standards");
   const [settings] = readIssuerOrTenants("the guard", options).issuers;
-  return await judgeBySuggestion(token, [...findings, known], settings, [
+  const suggestion = { settings, audience: expected, hasPreset: false };
+  return await judgeBySuggestion(token, [...findings, known], suggestion, [
     `createGuard(${JSON.stringify(options)})`,
   ]);
 }
 
-/** Judges a token by the options that it suggests. The options of a forged token are not proposed. */
+interface SuggestedRules {
+  readonly settings: IssuerSettings | undefined;
+  /** The audience that the reader named. */
+  readonly audience: string | undefined;
+  readonly hasPreset: boolean;
+}
+
+/**
+ * Whether the proposed lines accept a token that the provider makes after a change: one with the audience of the API, or
+ * with the e-mail of its service account.
+ */
+function fitsNewToken(
+  token: ParsedToken,
+  settings: IssuerSettings,
+  { audience, hasPreset }: SuggestedRules,
+): boolean {
+  if (isNamelessServiceAccount(token.claims)) return true;
+  const isOnlyForOthers = hasPreset && namedApis(token.claims).length === 0;
+  return isOnlyForOthers && audience !== undefined && isAcceptedFor(audience, token, settings);
+}
+
+/**
+ * Judges a token by the options that it suggests. The options of a forged token are not proposed, nor options that refuse
+ * the token for good.
+ */
 async function judgeBySuggestion(
   token: ParsedToken,
   findings: readonly Finding[],
-  settings: IssuerSettings | undefined,
+  suggested: SuggestedRules,
   code: readonly string[],
 ): Promise<TokenReport> {
+  const { settings, audience } = suggested;
   if (settings === undefined) return toReport(findings, []);
   const signature = await judgeUnconfiguredSignature(token, settings);
-  const all = [...findings, ...judgeClaims(token, settings), signature];
+  const judged = judgeClaims(token, settings, { audience });
+  const all = [...findings, ...judged, signature];
   if (signature.status === "fail") return toReport(all, []);
+  const isRefused = judged.some(({ status }) => status === "fail");
+  if (isRefused && !fitsNewToken(token, settings, suggested)) return toReport(all, []);
   return toReport(all, ['import { createGuard } from "holdfast-guard";', ...code]);
 }
 

@@ -133,7 +133,7 @@ export function guessPreset(claims: Claims, expected: string | undefined): Guess
   for (const { name, iss: pattern, options } of patterns) {
     const found = pattern.exec(iss);
     if (found === null) continue;
-    const values = options(found.groups ?? {}, expected ?? likelyAudience(claims), claims);
+    const values = options(found.groups ?? {}, expected ?? namedApis(claims)[0] ?? UNKNOWN, claims);
     const issuers = callPreset(name, values);
     return issuers === null ? null : { name, code: `${name}(${formatOptions(values)})`, issuers };
   }
@@ -145,15 +145,21 @@ function allowHttpFor(url: URL | null): Options {
   return url === null || isTrustworthy(url) ? {} : { allowHttp: [url.hostname] };
 }
 
-/** Whether a provider with a preset issued the token. Each of them issues access tokens, or its preset accepts its ID tokens. */
-export function hasPreset({ iss }: Claims): boolean {
-  return typeof iss === "string" && patterns.some((one) => one.iss.test(iss));
+/**
+ * The preset of the provider that issued the token, or `null`. Each of these providers issues access tokens, or its preset
+ * accepts its ID tokens.
+ */
+export function presetNameOf({ iss }: Claims): PresetName | null {
+  return patterns.find((one) => typeof iss === "string" && one.iss.test(iss))?.name ?? null;
 }
 
-/** Keycloak puts `account` into every token, and OpenID Connect the address of the user's claims. */
-function likelyAudience({ aud }: Claims): string {
+/** The clients of every realm of Keycloak. It names them in tokens of users with their roles. */
+const keycloakClients: ReadonlySet<string> = new Set(["account", "broker", "realm-management"]);
+
+/** The names in `aud` that may be an API of the reader. OpenID Connect also names the address of the user's claims. */
+export function namedApis({ aud }: Claims): readonly string[] {
   const named = [aud ?? []].flat().filter((one) => typeof one === "string");
-  return named.find((one) => one !== "account" && !one.endsWith("/userinfo")) ?? UNKNOWN;
+  return named.filter((one) => !keycloakClients.has(one) && !one.endsWith("/userinfo"));
 }
 
 /** `null` when the token names values that the preset does not accept. */

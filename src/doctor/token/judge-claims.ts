@@ -7,14 +7,19 @@ import { refuseClaims } from "../../jwt/claims.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
 import { tokenKind } from "../../jwt/token-kind.ts";
 import { fail, ok, warn, type Finding } from "../finding.ts";
-import { hasPreset } from "./guess-preset.ts";
+import { presetNameOf } from "./guess-preset.ts";
+import { explainAudience, type Suggestion } from "./judge-audience.ts";
 import { describeIssuerDifference } from "./issuer-difference.ts";
 import { explainGoogleRefusal } from "./known-mistakes.ts";
 
 type Claims = Readonly<JwtClaims>;
 
 /** Judges the claims of a token by the rules for its issuer. Its signature and its times are judged elsewhere. */
-export function judgeClaims(token: ParsedToken, settings: IssuerSettings): Finding[] {
+export function judgeClaims(
+  token: ParsedToken,
+  settings: IssuerSettings,
+  suggestion: Suggestion | null = null,
+): Finding[] {
   const { claimsPolicy, algorithms, authority } = settings;
   if (algorithms !== undefined && !algorithms.includes(token.algorithm)) {
     const detail = `the token is signed with ${token.algorithm}, and ${algorithms.join(", ")} are accepted`;
@@ -30,13 +35,28 @@ export function judgeClaims(token: ParsedToken, settings: IssuerSettings): Findi
   const scopes = judgeScopes(token.claims, settings.scopesFrom);
   return refused === null
     ? [ok("its claims are accepted"), scopes]
-    : [explainRefusal(refused, token.claims), scopes];
+    : [explainRefusal(refused, token.claims, suggestion), scopes];
+}
+
+/** Whether the claims are accepted once the provider puts `audience` into `aud`. */
+export function isAcceptedFor(
+  audience: string,
+  token: ParsedToken,
+  { claimsPolicy }: IssuerSettings,
+): boolean {
+  return refuseClaims({ ...token, claims: { ...token.claims, aud: audience } }, claimsPolicy) === null;
 }
 
 /** Explains why the claims are refused, and which option or which token is right. */
-function explainRefusal({ reason, detail }: InvalidVerdict, claims: Claims): Finding {
+function explainRefusal(
+  { reason, detail }: InvalidVerdict,
+  claims: Claims,
+  suggestion: Suggestion | null,
+): Finding {
   const [claim, got] = [detail?.claim ?? "", show(detail?.got)];
   const expected = (detail?.expected ?? []).map(show).join(" or ");
+  const ofAudience = explainAudience(reason, detail, claims, suggestion);
+  if (ofAudience !== null) return ofAudience;
   if (reason === "wrong_type") return explainKind(claims, claim, got, expected);
   if (reason === "wrong_issuer") {
     const difference = describeIssuerDifference(String(detail?.got), String(detail?.expected[0]));
@@ -45,14 +65,15 @@ function explainRefusal({ reason, detail }: InvalidVerdict, claims: Claims): Fin
       `set the issuer to exactly ${got}`,
     );
   }
-  if (reason === "wrong_audience") {
-    return fail(`its ${claim} is ${got}, and ${expected} is expected`, adviseAudience(detail?.got));
-  }
   if (reason === "missing_claim" || reason === "wrong_claim") {
     const known = explainGoogleRefusal(claims, claim, got);
     if (known !== null) return known;
   }
-  if (reason === "missing_claim") return fail(`it has no ${claim}`, adviseMissing(claim, claims));
+  if (reason === "missing_claim") {
+    const advice =
+      "choose requiredClaims among the claims that its tokens have, or ask the provider for the claim";
+    return fail(`it has no ${claim}`, advice);
+  }
   if (reason === "wrong_claim") {
     const advice = `if such tokens are good, change claims: { ${JSON.stringify(claim)}: … }`;
     return fail(`its ${claim} is ${got}, and ${expected} is accepted`, advice);
@@ -69,9 +90,10 @@ function explainKind(claims: Claims, claim: string, got: string, expected: strin
   const kind = tokenKind(claims);
   if (kind === "id") {
     const detail = "this is an ID token: it tells the client who logged in, and is not meant for an API";
-    const otherwise = hasPreset(claims)
-      ? " that came with it"
-      : ', or write types: ["id"] if the provider has no other token for your API';
+    const otherwise =
+      presetNameOf(claims) !== null
+        ? " that came with it"
+        : ', or write types: ["id"] if the provider has no other token for your API';
     return fail(detail, `send the access token${otherwise}`);
   }
   if (kind === "other") {
@@ -87,26 +109,6 @@ function explainKind(claims: Claims, claim: string, got: string, expected: strin
     `its typ is ${got}, and ${expected} are accepted`,
     `types: [${got}], if the provider's access tokens have this typ`,
   );
-}
-
-function adviseAudience(got: unknown): string {
-  const named = [got].flat().filter((one): one is string => typeof one === "string");
-  if (named.length === 1 && named[0] === "account") {
-    return "add an audience mapper for your API to the client in Keycloak; every token has account";
-  }
-  const own = named.find((one) => one !== "account") ?? "";
-  return `audience: ${JSON.stringify(own)} (HOLDFAST_AUDIENCE of the service), if that is your API; else let the client request a token for your API`;
-}
-
-function adviseMissing(claim: string, claims: Claims): string {
-  if (claim !== "aud")
-    return "choose requiredClaims among the claims that its tokens have, or ask the provider for the claim";
-  for (const name of ["client_id", "azp"]) {
-    const value = claims[name];
-    if (typeof value === "string")
-      return `audienceFrom: "${name}", audience: ${JSON.stringify(value)}, if tokens of this client are for your API`;
-  }
-  return "let the client request a token for your API; the provider then names it in aud";
 }
 
 /** Claims in which providers keep roles and rights, beside those of scopes. */

@@ -117,6 +117,44 @@ test("doctor token says that a token of Keycloak is for account, and how to chan
   assert.match(report.code[2] ?? "", /audience: "orders-api"/);
 });
 
+for (const aud of ["account", ["account", "realm-management"], undefined]) {
+  test(`doctor token asks for the name of the API where a token of Keycloak has the aud ${JSON.stringify(aud)}`, async () => {
+    const report = await explainToken(mint.token({ ...usual.keycloak, aud }, { typ: "JWT" }), nothing);
+    assertFinding(report, "fail", /aud/, /audience mapper for your API .*--audience/);
+    assert.doesNotMatch(JSON.stringify(report), /your-api/);
+    assert.deepEqual(report.code, [], "every audience in these lines would be a guess");
+    const named = await explainToken(mint.token({ ...usual.keycloak, aud }, { typ: "JWT" }), {
+      ...nothing,
+      audience: "orders-api",
+    });
+    assertFinding(named, "fail", /aud/, /audience mapper for "orders-api"/);
+    assert.match(named.code[2] ?? "", /audience: "orders-api"/);
+  });
+}
+
+for (const [provider, token, own] of [
+  ["Keycloak", usual.keycloak, "orders-api"],
+  ["a provider without a preset", { iss: "https://id.example.org", aud: "orders-api" }, "orders-api"],
+  ["Entra", usual.entra, "6e74172b"],
+] as const) {
+  test(`doctor token proposes no lines with an audience that a token of ${provider} does not have`, async () => {
+    const other = await explainToken(mint.token(token, { typ: "JWT" }), {
+      ...nothing,
+      audience: "other-api",
+    });
+    assertFinding(other, "fail", /"other-api"/, new RegExp(`if "${own}" is your API, run .*--audience`));
+    assert.deepEqual(other.code, []);
+    const again = await explainToken(mint.token(token, { typ: "JWT" }), { ...nothing, audience: own });
+    assertAccepted(again);
+    assert.match(again.code.at(-1) ?? "", new RegExp(`"${own}"`));
+  });
+}
+
+test("doctor token proposes no lines for an ID token that the provider's preset refuses", async () => {
+  const id = mint.token({ ...usual.keycloak, aud: "spa", typ: "ID", nonce: "n" }, { typ: "JWT" });
+  assert.deepEqual((await explainToken(id, nothing)).code, []);
+});
+
 test("doctor token names ID tokens, refresh tokens and tokens that are bound to a key", async () => {
   const explain = async (claims: Claims) =>
     await explainToken(mint.token({ ...usual.keycloak, ...claims }, { typ: "JWT" }), nothing);

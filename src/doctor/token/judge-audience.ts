@@ -1,0 +1,74 @@
+import type { InvalidVerdict, JwtClaims } from "../../core/verdict.ts";
+import { fail, type Finding } from "../finding.ts";
+import { namedApis, presetNameOf } from "./guess-preset.ts";
+
+type Claims = Readonly<JwtClaims>;
+
+/** Says that the rules are those that the token suggests, because no provider is configured for it. */
+export interface Suggestion {
+  /** The audience that the reader named. `undefined` when the rules have one of the token. */
+  readonly audience: string | undefined;
+}
+
+/** Explains why the audience is refused, and which option or which token is right. `null` for another reason. */
+export function explainAudience(
+  reason: InvalidVerdict["reason"],
+  detail: InvalidVerdict["detail"],
+  claims: Claims,
+  suggestion: Suggestion | null,
+): Finding | null {
+  const claim = detail?.claim ?? "";
+  const isMissing = reason === "missing_claim" && claim === "aud";
+  if (!isMissing && reason !== "wrong_audience") return null;
+  const got = show(detail?.got);
+  const expected = (detail?.expected ?? []).map(show).join(" or ");
+  const what = isMissing ? "it has no aud" : `its ${claim} is ${got}, and ${expected} is expected`;
+  if (isMissing && presetNameOf(claims) === null) return fail(what, adviseOtherClaim(claims));
+  if (suggestion !== null && (isMissing || claim === "aud")) {
+    return explainSuggested(what, claims, suggestion);
+  }
+  return fail(what, isMissing ? adviseNewToken(claims) : adviseAudience(claims, detail?.got));
+}
+
+/** The rules have the audience that the reader named, or a made-up one where the token names no API. */
+function explainSuggested(what: string, claims: Claims, { audience }: Suggestion): Finding {
+  const { aud } = claims;
+  if (audience === undefined) {
+    const named = aud === undefined ? what : `its aud is ${show(aud)}, and that is not the name of an API`;
+    const advice = `${adviseNewToken(claims)}. Then run the command again with the name of your API (--audience)`;
+    return fail(named, advice);
+  }
+  const [own] = namedApis(claims);
+  if (own === undefined) return fail(what, adviseNewToken(claims, audience));
+  const advice = `if ${show(own)} is your API, run the command again with that text (--audience); else ${adviseNewToken(claims, audience)}`;
+  return fail(what, advice);
+}
+
+/** Says how the client gets a token for the API. */
+function adviseNewToken(claims: Claims, audience?: string): string {
+  const api = audience === undefined ? "your API" : show(audience);
+  return presetNameOf(claims) === "keycloak"
+    ? `add an audience mapper for ${api} to the client in Keycloak, and get a new token`
+    : `let the client request a token for ${api}; the provider then names it in aud`;
+}
+
+function adviseAudience(claims: Claims, got: unknown): string {
+  const named = [got].flat().filter((one): one is string => typeof one === "string");
+  if (named.length === 1 && named[0] === "account") return adviseNewToken(claims);
+  const own = named.find((one) => one !== "account") ?? "";
+  return `audience: ${JSON.stringify(own)} (HOLDFAST_AUDIENCE of the service), if that is your API; else let the client request a token for your API`;
+}
+
+/** A preset has no option for another claim. */
+function adviseOtherClaim(claims: Claims): string {
+  for (const name of ["client_id", "azp"]) {
+    const value = claims[name];
+    if (typeof value === "string")
+      return `audienceFrom: "${name}", audience: ${JSON.stringify(value)}, if tokens of this client are for your API`;
+  }
+  return adviseNewToken(claims);
+}
+
+function show(value: unknown): string {
+  return JSON.stringify(value ?? null);
+}
