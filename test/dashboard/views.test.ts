@@ -41,6 +41,9 @@ test(
       }
     }
     assert.deepEqual(complaints, []);
+    await openView(page, "Stores");
+    const commands = page.getByRole("region", { name: "Commands of the last ten seconds" }).getByRole("row");
+    assert.ok((await commands.count()) > 1, "the commands of the login are in the table");
   },
 );
 

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { createServer } from "node:https";
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { authorityCheck } from "../../../src/doctor/checks/authority.ts";
 import { clockCheck, judgeReading } from "../../../src/doctor/checks/clock.ts";
@@ -13,7 +15,9 @@ import { isReachedDirectly } from "../../../src/doctor/no-proxy.ts";
 import { Certificate, noOpenssl } from "../../gateway/certificate.ts";
 import { readFileSync } from "node:fs";
 import { freePort } from "../../support/free-port.ts";
+import { temporaryDataDir } from "../../server/temporary-settings.ts";
 import {
+  AUDIENCE,
   assertHealthy,
   assertProblem,
   findings,
@@ -144,6 +148,24 @@ test("metadata: an outage of the provider is a failure whose advice changes no s
   await provider.close();
   const down = await findings(metadataCheck, await makeContext(settings));
   assertProblem(down, "fail", /ECONNREFUSED/, /^no server answers: see the line of network/);
+});
+
+test("metadata: an issuer that is no URL, with an address of its keys, has no metadata to compare", async () => {
+  const file = join(dirname(await temporaryDataDir()), "guard.json");
+  const issuer = {
+    issuer: "the-old-login-server",
+    keys: { jwks: "https://id.example/jwks" },
+    audience: AUDIENCE,
+  };
+  await writeFile(file, JSON.stringify({ issuers: [issuer] }));
+  const context = await makeContext(await makeSettings({ HOLDFAST_GUARD: file }));
+  assert.deepEqual(await findings(metadataCheck, context), [
+    {
+      status: "skip",
+      detail: "the-old-login-server: its keys do not come from metadata, and there are none to compare",
+      advice: null,
+    },
+  ]);
 });
 
 const place = { issuer: "https://id.example", algorithms: undefined };

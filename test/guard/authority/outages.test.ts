@@ -174,6 +174,26 @@ for (const [what, retried, answer] of [
   });
 }
 
+test("fault 22: ten requests pay for one retry, so retries that were spent come back with further requests", async (t) => {
+  const setup = setUpAuthority(t);
+  const askOftenWithoutFailure = async (times: number) => {
+    setup.answer = healthy;
+    for (let i = 0; i < times; i++) assert.equal((await setup.askAndAdvance(1)).status, "yes");
+  };
+  const askWithOneFailure = async () => {
+    let requests = 0;
+    setup.answer = (token, signal) => (requests++ === 0 ? status(503) : healthy(token, signal));
+    return (await setup.askAndAdvance(2_000)).status;
+  };
+  // The first 50 requests pay for the five retries of the beginning.
+  await askOftenWithoutFailure(50);
+  const retried: string[] = [];
+  for (let i = 0; i < 6; i++) retried.push(await askWithOneFailure());
+  assert.deepEqual(retried, ["yes", "yes", "yes", "yes", "yes", "unavailable"]);
+  await askOftenWithoutFailure(10);
+  assert.equal(await askWithOneFailure(), "yes");
+});
+
 test("a retry ends at the deadline of the question", async (t) => {
   const setup = setUpAuthority(t);
   for (let i = 0; i < 10; i++) await setup.askAndAdvance(1);

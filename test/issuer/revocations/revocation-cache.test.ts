@@ -30,6 +30,19 @@ for (const kind of ["token", "subject"] as const) {
   });
 }
 
+test("an issuer forgets a revocation within a minute of its end, so that it does not keep all of them", async () => {
+  const { clock, store, issuer } = createFixture({ accessTokenTtlMs: 60 * MINUTE_MS });
+  const { access_token: token } = await logIn(issuer);
+  const { jti } = claimsOf(token) as { jti: string };
+  const until = clock.now() + 5 * MINUTE_MS;
+  await store.revocations.append({ kind: "token", id: jti, issuer: ISSUER_URL, until });
+  assert.deepEqual(await validateAtIssuer(issuer, token), { valid: false, reason: "revoked" });
+  await clock.advance(6 * MINUTE_MS);
+  await issuer.revoke({ kind: "token", id: "another" });
+  // Only a forgotten revocation lets the token pass, because its end lies before that of the token.
+  assert.equal((await validateAtIssuer(issuer, token)).valid, true);
+});
+
 test("law 3: a revocation from before a call is not overlooked when the log was replaced meanwhile", async () => {
   const { clock, store } = createFixture();
   const counted = wrapStore(store, async (name, call) => {

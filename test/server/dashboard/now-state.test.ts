@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { Sampler } from "../../../src/server/dashboard/sampler.ts";
+import { breakerStates, issuerStates } from "../../../src/dashboard/wire-fields.ts";
 import type { State } from "../../../src/dashboard/wire-state.ts";
 import type { GuardStatus } from "../../../src/guard/status-types.ts";
 import { HealthMonitor } from "../../../src/server/health/health-monitor.ts";
@@ -18,12 +19,10 @@ function startSampler(t: TestContext, service: Service, clock: FakeClock): Sampl
   return sampler;
 }
 
-/** The state of a service that trusts a provider whose authority fails with this error. */
-async function stateWithFailingAuthority(
-  t: TestContext,
-  cause: "authority_misconfigured" | "authority_unavailable",
-  lastError: string,
-): Promise<State> {
+type Cause = "authority_misconfigured" | "authority_unavailable";
+
+/** Samples a service that trusts a provider whose authority fails with this error. */
+async function sampleFailingAuthority(t: TestContext, cause: Cause, lastError: string): Promise<Sampler> {
   const service = await composedService(t);
   const status = service.guard.status();
   const [own] = status.issuers;
@@ -37,8 +36,21 @@ async function stateWithFailingAuthority(
     new FakeClock(),
   );
   await sampler.checkHealth();
-  return sampler.latestFrame().state;
+  return sampler;
 }
+
+async function stateWithFailingAuthority(t: TestContext, cause: Cause, lastError: string): Promise<State> {
+  return (await sampleFailingAuthority(t, cause, lastError)).latestFrame().state;
+}
+
+test("a frame has the state of each issuer, and the breaker and the outage of its authority", async (t) => {
+  const sampler = await sampleFailingAuthority(t, "authority_unavailable", "no answer within 2000 ms");
+  const { values } = sampler.latestFrame();
+  const column = (field: string) => values[sampler.fields.indexOf(`issuer.1.${field}`)];
+  assert.equal(column("state"), issuerStates.indexOf("unavailable"));
+  assert.equal(column("breaker"), breakerStates.indexOf("open"));
+  assert.equal(column("failingS"), 39);
+});
 
 test("law 10: headline, step, part and upstream say the same of an authority that answers 401", async (t) => {
   const state = await stateWithFailingAuthority(t, "authority_misconfigured", "the authority answered 401");
