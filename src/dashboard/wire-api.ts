@@ -91,6 +91,8 @@ export interface SessionRow {
 }
 
 export interface SessionsAnswer {
+  /** The user whose sessions these are. `null` when a search for one session found none that can be read. */
+  readonly subject: string | null;
   readonly sessions: readonly SessionRow[];
   /** The ids of sessions whose records in the store are damaged. */
   readonly unreadable: readonly string[];

@@ -156,8 +156,11 @@ test(
     }
     await page.setViewportSize({ width: 320, height: 640 });
     assert.equal(await page.evaluate("document.documentElement.scrollWidth"), 320);
-    await list.getByRole("button", { name: `End session ${session}` }).click();
     const dialog = page.getByRole("dialog");
+    await page.getByRole("button", { name: "End all sessions of ada" }).click();
+    await dialog.getByText("This ends 1 session of ada, whose record is damaged, and").waitFor();
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await list.getByRole("button", { name: `End session ${session}` }).click();
     await dialog.getByText(`This ends the session ${session}, whose record is damaged.`).waitFor();
     assert.equal(await verify(publicAddress, token), 200, "the confirmation alone ends nothing");
     await dialog.getByRole("button", { name: "End" }).click();

@@ -85,16 +85,14 @@ function Found({ query }: { query: SessionsQuery }): JSX.Element {
     async () =>
       await api.get<SessionsAnswer>("/api/sessions", { ...query, ...(after !== null && { after }) }),
   );
-  const owner = value?.sessions[0]?.subject;
+  const owner = query.session === undefined && hasSessions(value) ? value.subject : null;
   const user =
-    owner === undefined || query.username === undefined
-      ? undefined
-      : { subject: owner, name: query.username };
+    owner === null || query.username === undefined ? undefined : { subject: owner, name: query.username };
   return (
     <section class="section" aria-labelledby="found" aria-busy={isBusy}>
       <div class="section-head spaced">
         <h2 id="found">Live sessions{value !== null && ` (${countOf(value, after)})`}</h2>
-        {owner !== undefined && query.session === undefined && (
+        {owner !== null && (
           <ActionButton
             label="End all"
             about={`sessions of ${query.username ?? owner}`}
@@ -122,6 +120,10 @@ function Found({ query }: { query: SessionsQuery }): JSX.Element {
       <PageButtons after={after} next={value?.next ?? null} onChosen={setAfter} />
     </section>
   );
+}
+
+function hasSessions(answer: SessionsAnswer | null): answer is SessionsAnswer {
+  return answer !== null && answer.sessions.length + answer.unreadable.length > 0;
 }
 
 /** The service tells one page, so only a user whose sessions fit on it has a known total. */

@@ -56,18 +56,29 @@ function nameOf({ subject, deviceName, device }: SessionView): string {
 const audited = { audited: true } as const;
 
 async function planEndSubject({ issuer }: Service, subject: string): Promise<Plan> {
-  const { sessions, next } = await issuer.sessions.list(subject, { limit: COUNTED_SESSIONS });
-  const count = `${sessions.length}${next === null ? "" : " or more"}`;
+  const { sessions, unreadable, next } = await issuer.sessions.list(subject, { limit: COUNTED_SESSIONS });
+  const damaged = unreadable.length;
+  const count = `${sessions.length + damaged}${next === null ? "" : " or more"}`;
   return {
-    effect: `ends ${sessionsOf(count, subject)}, and revokes every earlier token`,
+    effect: `ends ${sessionsOf(count, subject)}${damagedWords(damaged, count)}, and revokes every earlier token`,
     async run(by) {
       const ended = await issuer.sessions.endAll(subject, by);
-      return {
-        ...audited,
-        effect: `ended ${sessionsOf(String(ended), subject)}, and revoked every earlier token`,
-      };
+      // A store cannot tell whether a session with a damaged record was live, so it may not count it.
+      const which =
+        damaged === 0
+          ? sessionsOf(String(ended), subject)
+          : `all sessions of ${subject}, also those with damaged records`;
+      return { ...audited, effect: `ended ${which}, and revoked every earlier token` };
     },
   };
+}
+
+function damagedWords(damaged: number, count: string): string {
+  if (damaged === 0) return "";
+  if (count === "1") return ", whose record is damaged";
+  return String(damaged) === count
+    ? ", whose records are damaged"
+    : `, ${damaged} of them with a damaged record`;
 }
 
 function sessionsOf(count: string, subject: string): string {

@@ -90,8 +90,9 @@ async function listSessions(service: Service, query: Query): Promise<SessionsAns
   if (id !== "") {
     const found = (await findSessionByDigest(service, id, MAX_AUDIT_PAGES)) ?? id;
     const session = await findLiveSession(service, found);
-    if (session === "damaged") return { sessions: [], unreadable: [found], next: null };
-    return { sessions: session === null ? [] : [toRow(session)], unreadable: [], next: null };
+    if (session === "damaged") return { subject: null, sessions: [], unreadable: [found], next: null };
+    const sessions = session === null ? [] : [toRow(session)];
+    return { subject: session?.subject ?? null, sessions, unreadable: [], next: null };
   }
   const username = query.get("username") ?? "";
   const user = username === "" ? null : await issuer.users.get(username);
@@ -100,7 +101,7 @@ async function listSessions(service: Service, query: Query): Promise<SessionsAns
   const page = { limit: readLimit(query, MAX_PAGE), ...(after !== "" && { after }) };
   const subject = user?.subject ?? query.get("subject") ?? "";
   const { sessions, unreadable, next } = await issuer.sessions.list(subject, page);
-  return { sessions: sessions.map(toRow), unreadable, next };
+  return { subject, sessions: sessions.map(toRow), unreadable, next };
 }
 
 function toRow({ repeatStreak: streak, generation, ...session }: SessionView): SessionRow {

@@ -82,6 +82,21 @@ test("an action says what it would do, does that, and is an audit event", async 
 });
 
 void describe("a damaged session is found by its id, and ended", () => {
+  /** Ends a damaged session together with all others of its user, who is the administrator. */
+  const proveEndOfAll = async (
+    { act, list, publicAddress }: Awaited<ReturnType<typeof start>>,
+    { session_id: id, access_token: token }: Tokens,
+  ) => {
+    const { subject, sessions } = await list("username=alice");
+    const action = { action: "end-subject", subject: subject ?? "" } as const;
+    const counted = `${sessions.length + 1} sessions of ${subject}, 1 of them with a damaged record`;
+    const effect = `ends ${counted}, and revokes every earlier token`;
+    assert.equal((await act({ ...action, dryRun: true })).effect, effect);
+    const done = `ended all sessions of ${subject}, also those with damaged records, and revoked every earlier token`;
+    assert.deepEqual(await act(action), { done: true, effect: done, audited: true });
+    assert.equal(await verify(publicAddress, token), 401, id);
+  };
+
   const proveEnd = async (
     { act, list, publicAddress }: Awaited<ReturnType<typeof start>>,
     { session_id: id, access_token: token }: Tokens,
@@ -109,9 +124,14 @@ void describe("a damaged session is found by its id, and ended", () => {
     const running = await start(t, { HOLDFAST_DATA_DIR: dataDir });
     const damaged = await login(running.publicAddress);
     const raw = new DatabaseSync(join(dataDir, "holdfast.db"));
-    raw.prepare("UPDATE sessions SET mac = ? WHERE id = ?").run("A".repeat(43), damaged.session_id);
-    raw.close();
+    const damage = (id: string) =>
+      raw.prepare("UPDATE sessions SET mac = ? WHERE id = ?").run("A".repeat(43), id);
+    damage(damaged.session_id);
     await proveEnd(running, damaged);
+    const second = await login(running.publicAddress);
+    damage(second.session_id);
+    raw.close();
+    await proveEndOfAll(running, second);
   });
 
   test("in Redis, with half of its record", { skip: noRedis }, async (t) => {
@@ -126,11 +146,17 @@ void describe("a damaged session is found by its id, and ended", () => {
     const running = await start(t, settings);
     const damaged = await login(running.publicAddress);
     const raw = await createClient({ url: server.url, RESP: 2 }).connect();
-    const key = `holdfast:{session:${damaged.session_id}}`;
-    const record = (await raw.get(key)) ?? "";
-    await raw.set(key, record.slice(0, record.length / 2), { expiration: "KEEPTTL" });
-    raw.destroy();
+    const damage = async (id: string) => {
+      const key = `holdfast:{session:${id}}`;
+      const record = (await raw.get(key)) ?? "";
+      await raw.set(key, record.slice(0, record.length / 2), { expiration: "KEEPTTL" });
+    };
+    await damage(damaged.session_id);
     await proveEnd(running, damaged);
+    const second = await login(running.publicAddress);
+    await damage(second.session_id);
+    raw.destroy();
+    await proveEndOfAll(running, second);
   });
 });
 
