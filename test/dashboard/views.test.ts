@@ -61,36 +61,43 @@ for (const colorScheme of ["light", "dark"] as const) {
   });
 }
 
-test("the colour of a breaker says whether its authority is asked", { skip: noChromium }, async (t) => {
-  const { adminAddress } = await startWatchedService(t);
-  const { origin, snapshot, send } = await startControlledStream(t, adminAddress);
-  const { frame } = snapshot;
-  const [issuer] = frame.state.issuers;
-  assert.ok(issuer !== undefined);
-  const page = await browser.newPage();
-  t.after(async () => await page.close());
-  await page.goto(`${origin}#keys`);
-  for (const [breaker, tone] of [
-    ["closed", "ok"],
-    ["open", "failing"],
-    ["half-open", "degraded"],
-    ["forced open", "degraded"],
-  ] as const) {
-    const authority = {
-      kind: "introspection",
-      breaker,
-      failingMs: null,
-      retryAfterMs: 0,
-      softTimeoutMs: 80,
-      inFlight: 0,
-      cause: null,
-      lastError: null,
-    };
-    const issuers = [{ ...issuer, authority }];
-    await send("snapshot", { ...snapshot, frame: { ...frame, state: { ...frame.state, issuers } } });
-    await page.locator(`.card .tone-${tone}`, { hasText: `breaker ${breaker}` }).waitFor();
-  }
-});
+test(
+  "the card of an authority says how long it has not answered, and its colour whether it is asked",
+  { skip: noChromium },
+  async (t) => {
+    const { adminAddress } = await startWatchedService(t);
+    const { origin, snapshot, send } = await startControlledStream(t, adminAddress);
+    const { frame } = snapshot;
+    const [issuer] = frame.state.issuers;
+    assert.ok(issuer !== undefined);
+    const page = await browser.newPage();
+    t.after(async () => await page.close());
+    await page.goto(`${origin}#keys`);
+    for (const [breaker, tone, failingMs, answers] of [
+      ["closed", "ok", null, "yes"],
+      ["open", "failing", 39_000, "not for 39 s"],
+      ["half-open", "degraded", 40_000, "not for 40 s"],
+      ["forced open", "degraded", null, "yes"],
+    ] as const) {
+      const authority = {
+        kind: "introspection",
+        breaker,
+        failingMs,
+        retryAfterMs: 0,
+        softTimeoutMs: 80,
+        inFlight: 0,
+        cause: null,
+        lastError: null,
+      };
+      const issuers = [{ ...issuer, authority }];
+      await send("snapshot", { ...snapshot, frame: { ...frame, state: { ...frame.state, issuers } } });
+      const card = page.locator(".card", {
+        has: page.locator(`.tone-${tone}`, { hasText: `breaker ${breaker}` }),
+      });
+      await card.locator("dt:text-is('answers') + dd", { hasText: answers }).waitFor();
+    }
+  },
+);
 
 test("no view scrolls sideways on a screen of 320 pixels", { skip: noChromium }, async (t) => {
   const { adminAddress } = await startWatchedService(t);
