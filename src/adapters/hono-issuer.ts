@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Context, MiddlewareHandler } from "hono";
+import { isReset } from "./http/client-signal.ts";
 import { dropLateChunks } from "./http/late-chunks.ts";
 import { readMount, type MountableIssuer, type MountOptions } from "./http/mounted-issuer.ts";
 
@@ -59,6 +60,10 @@ export function mountIssuer(
     const source = mounted.addressOf(peer(c), fields);
     const { incoming } = (c.env ?? {}) as ServerEnv;
     if (incoming?.destroy !== undefined) dropLateChunks(incoming as IncomingMessage);
-    return await issuer.fetch(request, { source, signal: c.req.raw.signal });
+    const wasReset = incoming !== undefined && isReset(incoming.socket);
+    return await issuer.fetch(request, {
+      source,
+      signal: wasReset ? AbortSignal.abort() : c.req.raw.signal,
+    });
   };
 }

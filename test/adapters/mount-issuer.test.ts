@@ -13,7 +13,9 @@ import * as honoAdapter from "../../src/adapters/hono-issuer.ts";
 import type { MountOptions } from "../../src/adapters/http/mounted-issuer.ts";
 import * as nodeAdapter from "../../src/adapters/node-http.ts";
 import type { Issuer } from "../../src/issuer/types.ts";
+import { issuerEvents } from "../../src/core/event-channels.ts";
 import { within } from "../support/deadline.ts";
+import { sendAndResetDuringPause } from "../support/reset-client.ts";
 import { authenticate, BASIC, createFixture } from "../issuer/fixture.ts";
 
 type Mount = (t: TestContext, issuer: Issuer, options?: MountOptions) => Promise<string>;
@@ -31,6 +33,16 @@ async function addressOf(t: TestContext, server: Server): Promise<string> {
 /** Each server has a page `/orders` of its own beside the issuer. */
 const mounts: Readonly<Record<string, Mount>> = {
   "node:http": async (t, issuer, options) => {
+    const listener = nodeAdapter.mountIssuer(issuer, options, (_, res) => void res.end("orders"));
+    return await addressOf(t, createServer(listener).listen(0, "127.0.0.1"));
+  },
+  "node:http by its fetch handler alone": async (t, real, options) => {
+    // The handler of an issuer also has plain answers, which this one lacks.
+    const issuer = {
+      name: real.name,
+      paths: real.paths,
+      fetch: async (...args: Parameters<Issuer["fetch"]>) => await real.fetch(...args),
+    };
     const listener = nodeAdapter.mountIssuer(issuer, options, (_, res) => void res.end("orders"));
     return await addressOf(t, createServer(listener).listen(0, "127.0.0.1"));
   },
@@ -87,6 +99,13 @@ async function post(url: string, body: object, headers: Record<string, string> =
     headers: { "Content-Type": "application/json", ...headers },
     body: JSON.stringify(body),
   });
+}
+
+/** The text of a login over HTTP/1.1. */
+function loginText({ pathname }: URL, credentials: object): string {
+  const body = JSON.stringify(credentials);
+  const fields = ["Host: a", "Content-Type: application/json", `Content-Length: ${body.length}`];
+  return [`POST ${pathname.replace(/\/$/, "")}/auth/login HTTP/1.1`, ...fields, "", body].join("\r\n");
 }
 
 const right = { username: "ann", password: "password of ann" };
@@ -198,6 +217,57 @@ for (const [name, mount] of Object.entries(mounts)) {
       await assert.rejects(login);
       await aborted.promise;
     });
+
+    test("a login whose client reset the connection is not checked, and its missing address is no warning", async (t) => {
+      const checked: unknown[] = [];
+      const { issuer } = createFixture({
+        authenticate: async (credentials, call) => {
+          checked.push(credentials["username"]);
+          return await authenticate(credentials, call);
+        },
+      });
+      const warnings: unknown[] = [];
+      const onEvent = (event: unknown) => warnings.push(event);
+      issuerEvents.subscribe(onEvent);
+      t.after(() => issuerEvents.unsubscribe(onEvent));
+      const base = new URL(await mount(t, issuer));
+      sendAndResetDuringPause(base.port, loginText(base, { ...right, username: "bob" }));
+      for (let i = 0; i < 2; i++)
+        assert.equal((await post(`${base.href.replace(/\/$/, "")}/auth/login`, right)).status, 200);
+      assert.deepEqual(checked, ["ann", "ann"]);
+      assert.deepEqual(warnings, []);
+    });
+
+    for (const [when, isWhole] of [
+      ["while its credentials are checked", true],
+      ["within the body", false],
+    ] as const) {
+      test(`a client that resets its connection ${when} aborts its login, and the server goes on`, async (t) => {
+        const begun = Promise.withResolvers<void>();
+        const aborted = Promise.withResolvers<void>();
+        const { issuer } = createFixture({
+          authenticate: async (credentials, call) => {
+            if (credentials["username"] !== "bob") return await authenticate(credentials, call);
+            call.signal.addEventListener("abort", () => aborted.resolve());
+            begun.resolve();
+            await aborted.promise;
+            return null;
+          },
+        });
+        const base = new URL(await mount(t, issuer));
+        const socket = createConnection(Number(base.port), base.hostname);
+        const text = loginText(base, { ...right, username: "bob" });
+        await once(socket, "connect");
+        socket.write(isWhole ? text : text.slice(0, -5));
+        if (isWhole) await begun.promise;
+        // The answer to this request shows that the server has read the one before.
+        else assert.equal((await post(`${base.href.replace(/\/$/, "")}/auth/login`, right)).status, 200);
+        socket.resetAndDestroy();
+        if (isWhole) await aborted.promise;
+        for (let i = 0; i < 2; i++)
+          assert.equal((await post(`${base.href.replace(/\/$/, "")}/auth/login`, right)).status, 200);
+      });
+    }
 
     test("law 6: a body over the limit is refused", async (t) => {
       const { issuer } = createFixture();
