@@ -25,7 +25,7 @@ export interface RedisSettingValues {
 /** Every setting of the store in Redis, in the order of docs/reference/settings.md. */
 export const redisSettingDefinitions: SettingDefinitions<RedisSettingValues> = {
   REDIS_URL: {
-    form: "redis://[user:password@]host[:port][/database] or rediss:; several separated by commas for a cluster; or redis-sentinel://[user:password@]host:port[,host:port…]/name, or rediss-sentinel:",
+    form: "redis://[user:password@]host[:port][/database] or rediss:; several separated by commas for a cluster; or redis-sentinel://[user:password@]host:port[,host:port…]/name, or rediss-sentinel:. The user and the password are percent-encoded (% is %25)",
     parse: parseRedisUrl,
     otherwise: "required with redis",
   },

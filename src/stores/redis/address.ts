@@ -85,5 +85,17 @@ function readUrl(name: string, value: unknown): URL {
   if (!isRedis || !/^\/?\d*$/.test(url.pathname) || url.search !== "" || url.hash !== "") {
     throw invalidOption(name, "redis://[user:password@]host[:port][/database], or rediss:", value);
   }
+  if (!isDecodable(url.username) || !isDecodable(url.password)) {
+    throw invalidOption(name, "a URL whose user and password are percent-encoded (% is %25)", value);
+  }
   return url;
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

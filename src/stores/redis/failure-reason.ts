@@ -33,7 +33,9 @@ export class FailureReason {
   get text(): string | null {
     if (this.#reason === null) return null;
     let text = this.#reason.replaceAll(/\/\/[^/@\s]*@/g, "//");
-    for (const secret of this.#secrets) text = text.replaceAll(secret, "…");
+    // A secret may begin with another one, whose removal first would leave the rest of it.
+    const longestFirst = [...this.#secrets].toSorted((a, b) => b.length - a.length);
+    for (const secret of longestFirst) text = text.replaceAll(secret, "…");
     return text;
   }
 }
