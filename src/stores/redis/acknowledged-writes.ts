@@ -26,6 +26,10 @@ export class AcknowledgedWrites<T> {
     if (this.#writes.get(key)?.write === write) this.#writes.delete(key);
   }
 
+  has(key: string): boolean {
+    return this.#writes.has(key);
+  }
+
   /** Returns the writes that can still be lost. */
   recent(): [key: string, write: T][] {
     for (const [key, { at }] of this.#writes) {

@@ -112,7 +112,7 @@ export interface RedisRevocationLogOptions {
   readonly clock: Clock;
   /** Called with entries as soon as they are durable. */
   readonly publish: (entries: readonly RevocationEntry[]) => void;
-  /** Ends again the session or sessions that an entry ended. Returns how many of them were live. */
+  /** Ends again the session or sessions of an entry. Returns how many acknowledged ends the server had lost. */
   readonly endAgain: (entry: RevocationEntry) => Promise<number>;
 }
 
@@ -179,7 +179,7 @@ export class RedisRevocationLog {
 
   /**
    * Ends the sessions of acknowledged entries again, because the server that took over may lack the write. Calls
-   * `onRestored` with the number of sessions that were live.
+   * `onRestored` with the number of acknowledged ends that it lacked.
    */
   async endSessionsAgain(onRestored: (count: number) => void): Promise<void> {
     for (const [, entry] of this.#acknowledged.recent()) onRestored(await this.#options.endAgain(entry));

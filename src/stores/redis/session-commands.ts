@@ -4,6 +4,7 @@ import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { damagedSession } from "../damaged-record.ts";
 import type { Acknowledgement, EndReason, Rotation, SessionRecord } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
+import { AcknowledgedWrites } from "./acknowledged-writes.ts";
 import { Rotations } from "./rotations.ts";
 import type { Script } from "./script.ts";
 import {
@@ -55,10 +56,13 @@ export class SessionCommands {
   readonly #connection: RedisConnection;
   readonly #prefix: string;
   readonly #rotations: Rotations;
+  /** The ids of sessions that this process has ended. */
+  readonly #ended: AcknowledgedWrites<true>;
 
   constructor({ connection, prefix, clock, isCluster }: SessionCommandsOptions) {
     this.#connection = connection;
     this.#prefix = prefix;
+    this.#ended = new AcknowledgedWrites(clock);
     const keysOf = (id: string) => sessionKeys(prefix, id);
     this.#rotations = new Rotations({ connection, clock, keysOf, joins: !isCluster });
   }
@@ -114,6 +118,20 @@ export class SessionCommands {
    * damaged record, which an ended session replaces. A cut-off with `upTo` leaves it, because its `authAt` is lost.
    */
   async end(id: string, reason: EndReason, cutoff?: EndingCutoff): Promise<SessionReply> {
+    const reply = await this.#end(id, reason, cutoff);
+    if (reply.outcome !== "unknown") this.#ended.add(id, true);
+    return reply;
+  }
+
+  /** As `end`. Returns 1 when the server had lost an acknowledged end of the session, and 0 otherwise. */
+  async endAgain(...[id, reason, cutoff]: Parameters<SessionCommands["end"]>): Promise<number> {
+    // A session whose end was never acknowledged may be live, although nothing was lost.
+    const wasEnded = this.#ended.has(id);
+    const { outcome } = await this.end(id, reason, cutoff);
+    return wasEnded && outcome === "live" ? 1 : 0;
+  }
+
+  async #end(id: string, reason: EndReason, cutoff?: EndingCutoff): Promise<SessionReply> {
     const args = [reason, cutoff?.subject ?? "", cutoff?.number ?? "", cutoff?.upTo ?? ""];
     const reply = (await this.#run(endSession, id, args)) as ScriptReply;
     const [outcome, now] = reply;

@@ -108,18 +108,16 @@ async function endAgain(
   { commands, subjects }: SessionCommandParts,
   { revocation, at }: RevocationEntry,
 ): Promise<number> {
-  if (revocation.kind === "session") {
-    return (await commands.end(revocation.id, "revoked")).outcome === "live" ? 1 : 0;
-  }
+  if (revocation.kind === "session") return await commands.endAgain(revocation.id, "revoked");
   if (revocation.kind !== "subject") return 0;
   const { id: subject } = revocation;
   const cutoff = await subjects.cutOff(subject, { ...revocation, moment: at });
   // Sessions that began after the cut-off stay live. Its number is its time, and the entry is appended later.
   const upTo = Math.min(at, revocation.number ?? at);
   const ended = await mapConcurrently(cutoff.ids, async (id) => {
-    return await commands.end(id, "revoked", { subject, number: cutoff.number, upTo });
+    return await commands.endAgain(id, "revoked", { subject, number: cutoff.number, upTo });
   });
-  return ended.filter(({ outcome }) => outcome === "live").length;
+  return ended.reduce((sum, lost) => sum + lost, 0);
 }
 
 async function create(
