@@ -243,6 +243,38 @@ test("a client that hangs up during a login does not degrade health", async (t) 
   assert.deepEqual((await monitor.check()).outcomes.login, { status: "ok", because: [] });
 });
 
+test("law 10: the first health after a quiet time is degraded while the store does not answer", async (t) => {
+  const { parts } = await service(t);
+  let isSilent = false;
+  const store: Store = {
+    ...parts.store,
+    markers: {
+      ...parts.store.markers,
+      read: async (name) => await (isSilent ? new Promise<never>(() => {}) : parts.store.markers.read(name)),
+      claim: async (name, value) => await parts.store.markers.claim(name, value),
+      replace: async (name, from, to) => await parts.store.markers.replace(name, from, to),
+    },
+  };
+  const clock = new FakeClock();
+  const monitor = new HealthMonitor({ ...parts, store }, both, clock);
+  const afterQuietTime = async (ms: number) => {
+    await clock.advance(ms);
+    const health = monitor.check();
+    if (isSilent) await clock.advance(400);
+    const { outcomes, components } = await health;
+    return [outcomes.refresh.status, components.store.reason];
+  };
+  assert.deepEqual(await afterQuietTime(0), ["ok", null]);
+  isSilent = true;
+  assert.deepEqual(await afterQuietTime(2_000), ["ok", null], "a write succeeded two seconds ago");
+  // The silent probe ends at its deadline.
+  await clock.advance(10_000);
+  isSilent = false;
+  assert.deepEqual(await afterQuietTime(1_000), ["ok", null]);
+  isSilent = true;
+  assert.deepEqual(await afterQuietTime(9_000), ["degraded", "slow"]);
+});
+
 test("health is asked a thousand times and writes once a second", async (t) => {
   const { parts } = await service(t);
   let writes = 0;

@@ -26,7 +26,7 @@ const ownCodes: ReadonlySet<string> = new Set(["closed", "store_newer"]);
  */
 export function storeFinding(
   { description, problem = null }: Service["store"],
-  { failure, waitingMs, succeededAt }: ProbeResult,
+  { failure, waitingMs, isProven, succeededAt }: ProbeResult,
   { writeFailure, unknownSecret }: Pick<IssuerStatus["store"], "writeFailure" | "unknownSecret">,
   now: number,
 ): ComponentFinding {
@@ -56,7 +56,9 @@ export function storeFinding(
   if (unknownSecret !== null) {
     return { status: "degraded", reason: "store_mismatch", detail: unknownSecret, outcomes: ailing };
   }
-  if (waitingMs >= SLOW_MS) return { status: "degraded", reason: "slow", detail: waits, outcomes: ailing };
+  // Where health is rarely asked, the first answer of an outage would otherwise repeat an old one.
+  if (waitingMs >= SLOW_MS || (waitingMs > 0 && !isProven))
+    return { status: "degraded", reason: "slow", detail: waits, outcomes: ailing };
   if (problem === null) return ok(description);
   return { status: "degraded", reason: "durability", detail: `${description} ${problem}`, outcomes: {} };
 }

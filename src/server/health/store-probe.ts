@@ -10,6 +10,8 @@ const MARKER = "health-probe";
 const INTERVAL_MS = 1000;
 /** An orchestrator commonly waits a second for a probe. So the answer comes sooner, and names a write under way. */
 const ANSWER_WITHIN_MS = 400;
+/** An older success proves nothing about a store that does not answer the probe under way. */
+const PROVEN_MS = 3_000;
 /** A store that sets no deadlines may never answer. */
 const DEADLINE_MS = 10_000;
 
@@ -23,6 +25,8 @@ export interface ProbeResult {
   readonly failure: ProbeFailure | null;
   /** How long the probe under way has waited, in milliseconds. 0 when none waits. */
   readonly waitingMs: number;
+  /** Whether a probe has succeeded a short time ago. */
+  readonly isProven: boolean;
   /** When the last successful probe began, epoch milliseconds. `null` when none succeeded. */
   readonly succeededAt: number | null;
 }
@@ -41,7 +45,7 @@ export class StoreProbe {
   #running: { readonly since: Instant; readonly done: Promise<void> } | null = null;
   #lastWrite: Instant | null = null;
   #failure: (ProbeFailure & { readonly of: ProbeKind }) | null = null;
-  #succeededAt: number | null = null;
+  #succeeded: Instant | null = null;
 
   constructor(store: Store, clock: Clock, kind: ProbeKind, entropy: Entropy = systemEntropy) {
     this.#entropy = entropy;
@@ -64,7 +68,9 @@ export class StoreProbe {
       stop.abort();
     }
     const waitingMs = this.#running === null ? 0 : elapsedMs(this.#clock, this.#running.since);
-    return { failure: this.#failure, waitingMs, succeededAt: this.#succeededAt };
+    const last = this.#succeeded;
+    const isProven = last !== null && elapsedMs(this.#clock, last) < PROVEN_MS;
+    return { failure: this.#failure, waitingMs, isProven, succeededAt: last?.wall ?? null };
   }
 
   #start(kind: ProbeKind): void {
@@ -81,7 +87,7 @@ export class StoreProbe {
       });
       // A read says nothing about writes.
       if (kind === "write" || this.#failure?.of === "read") this.#failure = null;
-      if (kind === this.#kind) this.#succeededAt = since.wall;
+      if (kind === this.#kind) this.#succeeded = since;
     } catch (error) {
       // A write that has failed tells more than the reads after it.
       if (kind === "write" || this.#failure?.of !== "write") {
