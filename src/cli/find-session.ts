@@ -1,6 +1,13 @@
 import { HoldfastError } from "../core/errors.ts";
 import { REFRESH_TOKEN_PREFIX } from "../core/refresh-token-prefix.ts";
-import { findSessionByDigest, lookUpSession, type NamedSessions } from "../server/find-session.ts";
+import {
+  findSessionByDigest,
+  giveUpIfLost,
+  lookUpSession,
+  type NamedSessions,
+} from "../server/find-session.ts";
+import type { Service } from "../server/service.ts";
+import { ACTOR } from "./user-rights.ts";
 
 /** A longer text may be a token, which must not be printed. */
 const MAX_SHOWN_CHARS = 128;
@@ -28,6 +35,18 @@ export async function findSessionToEnd(
     console.error(`note: the record of session ${id} is damaged; the session ends all the same`);
   }
   return id ?? name;
+}
+
+/**
+ * Revokes a session. One that the store has lost is also given up, so that its refresh is `invalid_grant`. Without that, a
+ * refresh would be 503 until an operator restores the session.
+ */
+export async function revokeSession(
+  service: NamedSessions & Pick<Service, "issuer" | "store">,
+  id: string,
+): Promise<void> {
+  await service.issuer.revoke({ kind: "session", id }, { actor: ACTOR });
+  await giveUpIfLost(service, id);
 }
 
 /** The error for an id that the store does not know. `done` says what did not happen, for example `ended`. */

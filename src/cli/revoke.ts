@@ -1,7 +1,7 @@
 import { HoldfastError } from "../core/errors.ts";
 import { withService } from "../server/maintenance/with-service.ts";
 import { UsageError, type Command } from "./command.ts";
-import { findSessionToEnd, unknownId } from "./find-session.ts";
+import { findSessionToEnd, revokeSession, unknownId } from "./find-session.ts";
 import { ACTOR } from "./user-rights.ts";
 
 export const revoke: Command = {
@@ -43,7 +43,7 @@ export const revoke: Command = {
       let revoked = id;
       if (option === "session") {
         revoked = await findSessionToEnd(service, id, isForced);
-        await issuer.revoke({ kind: "session", id: revoked }, by);
+        await revokeSession(service, revoked);
       } else if (option === "token-id") {
         await issuer.revoke({ kind: "token", id }, by);
       } else if (option === "key") {

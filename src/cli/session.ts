@@ -1,7 +1,7 @@
 import { withService } from "../server/maintenance/with-service.ts";
 import type { Service } from "../server/service.ts";
 import { UsageError, type Command } from "./command.ts";
-import { findSessionToEnd } from "./find-session.ts";
+import { findSessionToEnd, revokeSession } from "./find-session.ts";
 import { createTable } from "./table.ts";
 import { ACTOR } from "./user-rights.ts";
 
@@ -113,7 +113,7 @@ export const sessionEnd: Command = {
         const session = await findSessionToEnd(service, id, isForced);
         // The tokens of a session that the store has lost are revoked all the same.
         if ((await issuer.sessions.end(session, { actor: ACTOR })) === "unknown") {
-          await issuer.revoke({ kind: "session", id: session }, { actor: ACTOR });
+          await revokeSession(service, session);
         }
         console.log(`ended session ${session}`);
         return 0;

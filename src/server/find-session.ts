@@ -1,5 +1,6 @@
 import { isLive } from "../core/session.ts";
 import type { SessionView } from "../issuer/sessions/session-types.ts";
+import { giveUpSession } from "../issuer/store/given-up-sessions.ts";
 import { readToEnd } from "../issuer/store/session-record.ts";
 import type { Service } from "./service.ts";
 
@@ -50,4 +51,9 @@ export async function findSessionByDigest(
     before = next;
   }
   return null;
+}
+
+/** Gives up a session that the store has lost, so that its tokens are invalid and not unavailable. */
+export async function giveUpIfLost(service: NamedSessions, id: string): Promise<void> {
+  if ((await lookUpSession(service, id)) === "absent") await giveUpSession(service.store, id);
 }

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { WebSocketServer } from "ws";
 import { protect } from "../../src/adapters/ws.ts";
@@ -105,3 +107,26 @@ test("sessions are listed and ended at the command line, and an ended one closes
   assert.equal((await holdfast("session", "end")).code, 2);
   assert.equal((await holdfast("session", "list")).code, 2);
 });
+
+for (const command of [
+  ["session", "end"],
+  ["revoke", "--session"],
+]) {
+  test(`fault 64: holdfast ${command.join(" ")} --force ends a session whose record was deleted, also for its refresh tokens`, async (t) => {
+    const data = await temporaryDataDir();
+    const service = await startService(data);
+    t.after(async () => await service.stop());
+    const session = (await (await post(service.url, "/auth/login", CREDENTIALS)).json()) as Tokens;
+    const db = new DatabaseSync(join(data, "holdfast.db"));
+    db.prepare("DELETE FROM sessions WHERE id = ?").run(session.session_id);
+    db.close();
+    assert.equal((await refresh(service.url, session.refresh_token)).status, 503);
+    const { code, err } = await runHoldfast([...command, session.session_id, "--force"], { data });
+    assert.equal(code, 0, err);
+    const refused = await refresh(service.url, session.refresh_token);
+    assert.deepEqual(
+      [refused.status, ((await refused.json()) as { error: string }).error],
+      [400, "invalid_grant"],
+    );
+  });
+}

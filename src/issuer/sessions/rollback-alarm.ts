@@ -1,6 +1,6 @@
 import { HoldfastError } from "../../core/errors.ts";
 import type { IssuerBase } from "../issuer-base.ts";
-import { givenUpUntil } from "../store/given-up-sessions.ts";
+import { givenUpUntil, isGivenUp } from "../store/given-up-sessions.ts";
 
 /** The least time between two reports of one kind, because the same token can be presented again and again. */
 const REPORT_INTERVAL_MS = 60_000;
@@ -23,10 +23,11 @@ export class RollbackAlarm {
   /**
    * Rejects with `store_unavailable` for an unexpired token of a session that the store does not know, and reports it. A
    * store keeps an ended session longer than its tokens are valid, so it has lost the session, and a restored store knows it
-   * again. Resolves when the sessions of the time of issue (epoch ms) were given up.
+   * again. Resolves when the sessions of the time of issue (epoch ms) were given up, or this one was.
    */
-  async rejectLost(issuedAt: number, facts: Facts): Promise<void> {
-    if (issuedAt <= (await givenUpUntil(this.#base.store))) return;
+  async rejectLost(issuedAt: number, facts: Facts & { readonly session: string }): Promise<void> {
+    const { store } = this.#base;
+    if (issuedAt <= (await givenUpUntil(store)) || (await isGivenUp(store, facts.session))) return;
     if (this.#isDue("missing")) {
       this.#emit("it does not know the session of a token that has not expired; restore the newest backup");
       await this.#base.audit("store_rolled_back", { ...facts, detail: "unknown session" });

@@ -19,3 +19,15 @@ export async function giveUpSessions({ markers }: Pick<Store, "markers">, now: n
 export async function givenUpUntil({ markers }: Pick<Store, "markers">): Promise<number> {
   return Number((await markers.read(MARKER)) ?? 0);
 }
+
+const markerOf = (session: string) => `session given up ${session}`;
+
+/** Records that one session has ended that the store does not know. An administrator says so, and the mark stays for ever. */
+export async function giveUpSession({ markers }: Pick<Store, "markers">, session: string): Promise<void> {
+  await markers.claim(markerOf(session), "given up");
+}
+
+/** Whether an administrator ended the session after the store had lost it. */
+export async function isGivenUp({ markers }: Pick<Store, "markers">, session: string): Promise<boolean> {
+  return (await markers.read(markerOf(session))) !== null;
+}

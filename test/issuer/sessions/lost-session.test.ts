@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { issuerEvents } from "../../../src/core/event-channels.ts";
 import type { IssuerEvent } from "../../../src/core/events.ts";
-import { giveUpSessions } from "../../../src/issuer/store/given-up-sessions.ts";
+import { giveUpSession, giveUpSessions } from "../../../src/issuer/store/given-up-sessions.ts";
 import type { Issuer, TokenResponse } from "../../../src/issuer/types.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import { FakeClock } from "../../../src/testing/fake-clock.ts";
@@ -86,5 +86,22 @@ test("law 3: an access token of a session that has ended, or was given up, is re
   assert.deepEqual(
     events.filter((event) => event === "store_rolled_back"),
     [],
+  );
+});
+
+test("fault 64: the tokens of one lost session that an administrator ended are invalid, without an alarm", async (t) => {
+  const { tokens, issuer, restored, events, original } = await restoreOldBackup(t);
+  const other = await logIn(original, "bob");
+  await giveUpSession(restored, tokens.session_id);
+  assert.deepEqual(await issuer.refresh(tokens.refresh_token), { status: "invalid_grant" });
+  assert.equal((await validateAtIssuer(issuer, tokens.access_token)).reason, "revoked");
+  assert.deepEqual(
+    events.filter((event) => event === "store_rolled_back"),
+    [],
+  );
+  assert.equal(
+    (await issuer.refresh(other.refresh_token)).status,
+    "unavailable",
+    "another session is not given up",
   );
 });
