@@ -11,10 +11,10 @@ const MINUTE = 60 * SECOND;
 const SLOW_STORE = 0.03;
 /** The strengths of steps by an hour back, a minute ahead and a minute back. */
 const SET_BACK = [1 / 6, 4 / 6] as const;
-/** The strengths of the last two faults of a cluster, in which a slot moves. */
-const MOVES_SLOTS = [0.82, 1] as const;
+/** The strengths of the last three faults of a cluster, in which a slot moves. */
+const MOVES_SLOTS = [0.751, 1] as const;
 /** The strengths of losses in which a server deletes keys. */
-const EVICTS = [0, 0.49] as const;
+const EVICTS = [0, 0.24] as const;
 
 /** The mean pause between two forced upgrades. */
 const UPGRADE_PAUSE_MS = 15 * SECOND;

@@ -118,7 +118,8 @@ function isLostEnding(
   const status = answer?.["status"];
   if (!endings.has(operation) || (status !== 204 && status !== 200) || ended > reportedAt) return false;
   const appended = changes.filter(
-    ({ at, keys }) => began <= at && at <= ended && keys?.some((key) => key.endsWith("{store}:in-force")),
+    ({ at, keys, isWhole }) =>
+      isWhole !== true && began <= at && at <= ended && keys?.some((key) => key.endsWith("{store}:in-force")),
   );
   const [first] = appended;
   if (first === undefined || appended.length > 1) return false;

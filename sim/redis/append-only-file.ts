@@ -3,6 +3,8 @@ import { applyChange, type Change } from "./server.ts";
 
 /** How often a server with `appendfsync everysec` makes its file durable, ms. */
 const SYNC_MS = 1000;
+/** For how long such a server lets one sync run before it waits for it, ms. */
+export const MAX_SYNC_MS = 1000;
 /** Changes that are kept before they are merged into the base. */
 const MAX_CHANGES = 1000;
 
@@ -30,9 +32,9 @@ export class AppendOnlyFile {
     this.#changes = [];
   }
 
-  /** Loses what is not durable at the time. Returns how many changes it lost. */
-  losePower(at: number): number {
-    const end = this.#durableUntil(at);
+  /** Loses what is not durable at the time. The last sync had run for `syncMs`. Returns how many changes it lost. */
+  losePower(at: number, syncMs: number): number {
+    const end = this.#durableUntil(at, syncMs);
     const before = this.#changes.length;
     this.#changes = this.#changes.filter((one) => one.at <= end);
     this.#tornAt = at;
@@ -45,12 +47,14 @@ export class AppendOnlyFile {
     return new Keyspace(undefined, this.#base);
   }
 
-  #durableUntil(at: number): number {
-    return this.#isAlways ? at : Math.floor((at - this.#tornAt) / SYNC_MS) * SYNC_MS + this.#tornAt;
+  /** A sync makes durable what was written before it began. */
+  #durableUntil(at: number, syncMs: number): number {
+    if (this.#isAlways) return at;
+    return Math.max(0, Math.floor((at - syncMs - this.#tornAt) / SYNC_MS)) * SYNC_MS + this.#tornAt;
   }
 
   #merge(at: number): void {
-    this.#applyUntil(this.#durableUntil(at));
+    this.#applyUntil(this.#durableUntil(at, MAX_SYNC_MS));
   }
 
   #applyUntil(end: number): void {

@@ -3,6 +3,7 @@ import type { RedisClient, RedisClientOptions } from "../../src/stores/redis/cli
 import type { ConnectRedis, RedisEnvironment } from "../../src/stores/redis/environment.ts";
 import { later } from "../later.ts";
 import type { LostChange, StoreLoss } from "../store-loss.ts";
+import { gateClient, type ClientProcess } from "./client-process.ts";
 import { connectCluster } from "./cluster-client.ts";
 import type { EvictionPolicy } from "./keyspace.ts";
 import { NetworkPath } from "./network-path.ts";
@@ -10,7 +11,7 @@ import { RedisNode } from "./node.ts";
 import { ScriptEngine } from "./script-engine.ts";
 import { connectSingle } from "./single-client.ts";
 import { SlotMove } from "./slot-move.ts";
-import { SlotTable, type KeyedCommand } from "./slot-table.ts";
+import { slotOf, SlotTable, type KeyedCommand } from "./slot-table.ts";
 
 export type DeploymentKind = "single" | "sentinel" | "cluster";
 
@@ -32,20 +33,11 @@ export interface DeploymentOptions {
   readonly clock: Clock;
   readonly times: DeploymentTimes;
   readonly appendfsync: "always" | "everysec";
-  /** Replicas of each primary. */
+  /** Replicas of each primary, and primaries of a cluster. */
   readonly replicas: number;
-  /** Primaries of a cluster. */
   readonly shards: number;
   /** Called when servers have lost changes, whether these were acknowledged or not. */
   readonly onLoss?: (loss: StoreLoss) => void;
-}
-
-/** The process of a client. */
-export interface ClientProcess {
-  readonly clock: Clock;
-  readonly isAlive: boolean;
-  /** Settles as the promise does while the process lives, and never after it. */
-  readonly gate: <T>(promise: Promise<T>) => Promise<T>;
 }
 
 /** One primary and its replicas. */
@@ -79,12 +71,10 @@ export class RedisDeployment {
     );
   }
 
-  /** The servers of all shards. */
   get nodes(): RedisNode[] {
     return this.#shards.flatMap(({ nodes }) => nodes);
   }
 
-  /** The current primaries. */
   get primaries(): RedisNode[] {
     return this.#shards.map(({ primary }) => primary);
   }
@@ -132,19 +122,24 @@ export class RedisDeployment {
     return await connectSingle({ ...common, primary, onAnnounced, waits }, signal);
   }
 
-  /** Lets a replica take over. `most` is the one that has most changes. Returns false when no replica can. */
-  failOver(primary: RedisNode, which: "most" | "least" = "most"): boolean {
+  /**
+   * Lets a replica take over. `most` is the one that has most changes. Returns false when no replica can. A primary that
+   * gives a slot away is replaced only with `hidden`, because its replica hides the keys that have moved.
+   */
+  failOver(primary: RedisNode, which: "most" | "least" = "most", movedKeys?: "hidden"): boolean {
     const shard = this.#shardWith(primary);
     // A primary that was replaced and does not know it yet cannot take over.
     const replicas = shard.nodes.filter((node) => !node.isPrimary && this.#isReachable(node));
     const sorted = replicas.toSorted((a, b) => b.offset - a.offset);
     const next = which === "most" ? sorted[0] : sorted.at(-1);
     if (shard.primary !== primary || next === undefined) return false;
-    // The replica knows nothing of the move, and Redis would hide the keys that have moved.
-    if (this.#slots.isGiving(this.#shards.indexOf(shard))) return false;
+    const given = this.#slots.givenBy(this.#shards.indexOf(shard));
+    if (given.length > 0 && movedKeys === undefined) return false;
+    this.#reportHidden(given, next);
     next.promote();
     shard.primary = next;
-    for (const other of replicas) if (other !== next) other.follow(next);
+    this.#slots.replace(primary.name);
+    for (const other of replicas) if (other !== next) this.#follow(other, next);
     this.#replaced.set(primary, { offset: next.offset, at: this.#options.clock.now() });
     this.#demoteLater(primary);
     const { clock, times } = this.#options;
@@ -180,12 +175,12 @@ export class RedisDeployment {
     const key = node.model.evict(policy);
     if (key === null) return;
     const at = this.#options.clock.now();
-    this.#options.onLoss?.({ since: at, isRemembered: false, changes: [{ at, keys: [key], isWhole: true }] });
+    this.#options.onLoss?.({ since: at, isRemembered: false, changes: [deleted(at, key)] });
   }
 
-  /** The machine of a server fails. */
-  losePower(node: RedisNode): void {
-    this.#report(this.#options.clock.now(), node.crash({ power: true }));
+  /** The machine of a server fails, while the last sync of its file had run for `syncMs`. */
+  losePower(node: RedisNode, syncMs: number): void {
+    this.#report(this.#options.clock.now(), node.crash({ power: true, syncMs }));
   }
 
   /** Starts a crashed server. A primary that was not replaced overwrites its replicas. */
@@ -194,8 +189,13 @@ export class RedisDeployment {
     const shard = this.#shardWith(node);
     this.#reportReplaced(node);
     node.restart();
-    if (shard.primary !== node) node.follow(shard.primary);
-    else for (const other of shard.nodes) if (other !== node && other.isUp) other.follow(node);
+    if (shard.primary !== node) this.#follow(node, shard.primary);
+    else for (const other of shard.nodes) if (other !== node && other.isUp) this.#follow(other, node);
+  }
+
+  #follow(node: RedisNode, primary: RedisNode): void {
+    node.follow(primary);
+    this.#slots.forget(node.name);
   }
 
   #createShard(shard: number, engine: ScriptEngine): Shard {
@@ -223,7 +223,11 @@ export class RedisDeployment {
       isDown: () => this.isCoverageLost,
       assertServed: (primary: string, command: KeyedCommand) => {
         const shard = this.#shards.indexOf(this.#shardNamed(primary));
-        this.#slots.assertServed(shard, command, (other) => this.#shard(other).primary.name);
+        this.#slots.assertServed(
+          { name: primary, shard },
+          command,
+          (other) => this.#shard(other).primary.name,
+        );
       },
     };
   }
@@ -246,7 +250,7 @@ export class RedisDeployment {
     later(clock, times.demotionMs(), () => {
       if (!this.#replaced.has(node) || !this.#isReachable(node)) return;
       this.#reportReplaced(node);
-      node.follow(this.#shardWith(node).primary);
+      this.#follow(node, this.#shardWith(node).primary);
       if (kind === "sentinel") node.closeConnections(new Error(LOST));
     });
   }
@@ -257,6 +261,17 @@ export class RedisDeployment {
     if (replaced === undefined) return;
     this.#replaced.delete(node);
     this.#report(replaced.at, node.changes.after(replaced.offset));
+  }
+
+  /** Reports the keys that have moved, which the next primary hides. It may have older values of them. */
+  #reportHidden(slots: readonly number[], next: RedisNode): void {
+    const at = this.#options.clock.now();
+    const others = this.primaries.filter(({ name }) => this.#shardNamed(name) !== this.#shardWith(next));
+    const moved = others.flatMap(({ model }) =>
+      model.keys.names().filter((key) => slots.includes(slotOf(key))),
+    );
+    const changes = moved.map((key) => (next.model.has(key) ? { at, keys: [key] } : deleted(at, key)));
+    if (changes.length > 0) this.#options.onLoss?.({ since: at, isRemembered: false, changes });
   }
 
   #report(since: number, changes: readonly LostChange[]): void {
@@ -280,15 +295,6 @@ export class RedisDeployment {
   }
 }
 
-/** Lets no reply reach a process that has ended. */
-function gateClient(client: RedisClient, { gate }: ClientProcess): RedisClient {
-  return {
-    ...client,
-    async send(key, command) {
-      const { reply, connection } = await gate(client.send(key, command));
-      const send = async (next: readonly string[]) => await gate(connection.send(next));
-      return { reply, connection: { ...connection, send } };
-    },
-    sendToPrimaries: async (command) => await gate(client.sendToPrimaries(command)),
-  };
+function deleted(at: number, key: string): LostChange {
+  return { at, keys: [key], isWhole: true };
 }

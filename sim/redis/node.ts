@@ -49,8 +49,8 @@ export class RedisNode {
   /** The count of replicas that the frozen server still believes in. `null` while it runs. */
   #believedReplicas: number | null = null;
   readonly #member: ClusterMember;
-  /** Whether it gets keys from another primary. */
-  #isTakingOver = false;
+  /** How it gets keys from another primary. `null` while it gets none. */
+  #takesOver: "careful" | "careless" | null = null;
   /** How far the clock of the server is ahead, ms. */
   clockErrorMs = 0;
 
@@ -129,15 +129,18 @@ export class RedisNode {
     this.#upstream?.resume("frozen");
   }
 
-  /** Kills the process. With `power` the file loses what was not durable. Returns the changes that were lost. */
-  crash({ power }: { power: boolean }): LostChange[] {
+  /**
+   * Kills the process. With `power` the file loses what was not durable, and its last sync had run for `syncMs`. Returns the
+   * changes that were lost.
+   */
+  crash({ power, syncMs = 0 }: { power: boolean; syncMs?: number }): LostChange[] {
     if (!this.#isUp) return [];
     this.#isUp = false;
     this.#backlog = null;
     this.#believedReplicas = null;
     this.#endLinks();
     this.#blocked.forget();
-    const lost = power ? this.#file.losePower(this.#options.clock.monotonic()) : 0;
+    const lost = power ? this.#file.losePower(this.#options.clock.monotonic(), syncMs) : 0;
     this.closeConnections(new Error("Socket closed unexpectedly"));
     return this.changes.after(this.#offset - lost);
   }
@@ -167,13 +170,13 @@ export class RedisNode {
   }
 
   /**
-   * Gives the key to another primary, as `MIGRATE` does. A replica that is current gets the key at once. `MIGRATE` does not
-   * wait for it, and can lose a key that was acknowledged long ago. That loss is left out here.
+   * Gives the key to another primary, as `MIGRATE` does. `careful` brings it to a current replica at once. `MIGRATE` does not
+   * wait for a replica, and can lose a key that was acknowledged long ago.
    */
-  giveKey(key: string, to: RedisNode): void {
-    to.#isTakingOver = true;
+  giveKey(key: string, to: RedisNode, care: "careful" | "careless" = "careful"): void {
+    to.#takesOver = care;
     to.model.takeOver(this.model.giveAway(key));
-    to.#isTakingOver = false;
+    to.#takesOver = null;
   }
 
   /** Becomes a replica of `primary`, and takes over all of its data. */
@@ -222,7 +225,7 @@ export class RedisNode {
     this.#offset++;
     this.#keep(change);
     for (const link of this.#links) {
-      if (this.#isTakingOver) link.pushAtOnce(change, this.#offset);
+      if (this.#takesOver === "careful") link.pushAtOnce(change, this.#offset);
       else link.push(change, this.#offset);
     }
     this.#blocked.check();
@@ -231,7 +234,7 @@ export class RedisNode {
   #keep(change: Change): void {
     const { clock } = this.#options;
     this.#file.append(change, clock.monotonic());
-    this.changes.add(change, this.#offset, clock.now(), this.#isTakingOver);
+    this.changes.add(change, this.#offset, clock.now(), this.#takesOver !== null);
   }
 
   #countReplicas(): number {

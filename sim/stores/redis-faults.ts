@@ -1,4 +1,5 @@
 import type { Clock } from "../../src/core/clock.ts";
+import { MAX_SYNC_MS } from "../redis/append-only-file.ts";
 import type { DeploymentKind, RedisDeployment } from "../redis/deployment.ts";
 import type { RedisNode } from "../redis/node.ts";
 import { slotFaults } from "./slot-faults.ts";
@@ -36,6 +37,7 @@ export function redisFaults(
     clock,
     pick: (random) => parts.pick(random),
     takeOverLater: (...args) => parts.takeOverLater(...args),
+    restart: (node, random) => parts.restart(node, random),
   });
   return [...common, ...replicaFaults(parts), lostCoverage(parts), ...slots];
 }
@@ -58,13 +60,18 @@ class FaultParts {
   }
 
   /** Lets a replica take over if the primary still does not answer then. */
-  takeOverLater(primary: RedisNode, random: () => number, which: "most" | "least" = "most"): void {
+  takeOverLater(
+    primary: RedisNode,
+    random: () => number,
+    which: "most" | "least" = "most",
+    movedKeys?: "hidden",
+  ): void {
     if (this.#kind === "single") return;
     const { deployment } = this;
     const [min, max] = TAKEOVER_MS;
     this.clock.after(min + random() * (max - min), () => {
       const answers = primary.isUp && !primary.isFrozen && !deployment.path.isSilent(primary.name);
-      if (!answers) deployment.failOver(primary, which);
+      if (!answers) deployment.failOver(primary, which, movedKeys);
     });
   }
 
@@ -164,7 +171,7 @@ function powerFailure(parts: FaultParts): StoreFault {
     losesAcknowledged: true,
     begin(random) {
       const node = parts.pick(random);
-      parts.deployment.losePower(node);
+      parts.deployment.losePower(node, random() * MAX_SYNC_MS);
       return () => parts.restart(node, random);
     },
   };

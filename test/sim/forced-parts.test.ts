@@ -63,7 +63,7 @@ test("a run with evictions has losses that are evictions, and guards that restar
   for (const seed of seeds) {
     const { faults, guards, services } = forceParts(drawPlan(seed, 20), ["calm", "evictions"]);
     const losses = faults.filter(({ kind }) => kind === "store loses writes");
-    assert.ok(losses.length > 0 && losses.every(({ strength }) => strength < 0.5));
+    assert.ok(losses.length > 0 && losses.every(({ strength }) => strength < 0.25));
     const restarts = faults.filter((fault) => !losses.includes(fault));
     assert.ok(restarts.every(({ kind, target }) => kind === "crash" && !services.includes(target ?? "")));
     assert.ok(guards.every(({ hasSnapshots }) => !hasSnapshots));
@@ -81,5 +81,8 @@ test("a run with resharding has faults in which the slots of a cluster move", ()
     const { faults } = forceParts(drawPlan(seed, 20), ["calm", "resharding"]);
     for (const { strength } of faults) seen.add(names[Math.floor(strength * names.length)] ?? "");
   }
-  assert.deepEqual(seen, new Set(["a slot moves", "the server that imports a slot fails"]));
+  assert.deepEqual(
+    seen,
+    new Set(["a slot moves", "the server that imports a slot fails", "a server fails while a slot moves"]),
+  );
 });

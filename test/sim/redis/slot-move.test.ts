@@ -2,15 +2,12 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { createClient } from "redis";
 import { computeSlot } from "../../../src/stores/redis/cluster-slot.ts";
-import { FakeClock } from "../../../src/testing/fake-clock.ts";
 import { seededRandom } from "../../../src/testing/random.ts";
-import { toBytes, toClientReply } from "../../../sim/redis/bytes.ts";
-import { RedisDeployment } from "../../../sim/redis/deployment.ts";
 import type { RedisNode } from "../../../sim/redis/node.ts";
-import { ErrorReply } from "../../../sim/redis/reply.ts";
 import { slotOf } from "../../../sim/redis/slot-table.ts";
 import { noRedis, startCluster, type RedisCluster, type RedisServer } from "../../support/redis-servers.ts";
 import { SlotMove } from "../../support/slot-move.ts";
+import { connectToModel, createModelCluster } from "./model-cluster.ts";
 
 const KEYS = ["{moving}a", "{moving}b", "{moving}c"];
 const SLOT = computeSlot("{moving}");
@@ -42,19 +39,6 @@ function drawCommand(random: () => number): string[] {
   ]);
 }
 
-/** Sends commands to a server of the model over one connection. */
-function connectToModel(node: RedisNode): (command: readonly string[]) => unknown {
-  const connection = { lastWrite: 0, isAsking: false, behind: null, onClosed: () => {} };
-  node.connect(connection);
-  return (command) => {
-    let reply: unknown;
-    node.handle(connection, command.map(toBytes), (answer) => {
-      reply = toClientReply(answer instanceof ErrorReply ? answer.message : answer);
-    });
-    return reply;
-  };
-}
-
 void describe("a slot that moves in the model and in a real cluster", { skip: noRedis }, () => {
   let cluster: RedisCluster;
   before(async () => (cluster = await startCluster()));
@@ -70,16 +54,7 @@ void describe("a slot that moves in the model and in a real cluster", { skip: no
 
   test("both answer commands on its keys alike, at every moment of the move", async (t) => {
     const random = seededRandom(7);
-    const times = { latencyMs: () => 0, lagMs: () => 0, demotionMs: () => 0, announcementMs: () => 0 };
-    const clock = new FakeClock();
-    const model = new RedisDeployment({
-      kind: "cluster",
-      clock,
-      times,
-      appendfsync: "always",
-      replicas: 1,
-      shards: 3,
-    });
+    const model = createModelCluster();
     const first = Math.floor(SLOT / Math.ceil(16_384 / 3));
     const pair = [first, (first + 1) % 3];
     const servers = pair.map((index) => cluster.servers[index] as RedisServer);

@@ -13,6 +13,13 @@ const FAULTY_MS = 90_000;
 /** The time without faults after which everything works again, ms. */
 const RECOVERY_MS = 30_000;
 
+/** Faults that can delete the manifest. A store without it serves nobody, so that nothing could be read back. */
+const DELETES_KEYS = new Set([
+  "a server evicts keys",
+  "the primary of a moving slot is replaced",
+  "a key that moves is lost",
+]);
+
 /** A write, and the time from its call to its acknowledgement. */
 interface Write {
   readonly began: number;
@@ -115,9 +122,8 @@ async function run(kind: DeploymentKind, seed: number, mayLose: boolean = false)
       }
     });
   }
-  // A store without its manifest serves nobody, so that nothing could be read back.
   const faults = redis.faults.filter(
-    ({ name, losesAcknowledged = false }) => losesAcknowledged === mayLose && name !== "a server evicts keys",
+    ({ name, losesAcknowledged = false }) => losesAcknowledged === mayLose && !DELETES_KEYS.has(name),
   );
   const begun = breakServers(world, { faults });
   await world.run(FAULTY_MS + RECOVERY_MS);
