@@ -13,6 +13,7 @@ export const storeCommands: readonly (readonly [name: string, ...args: string[]]
   ["HGET", "KEY", "f"],
   ["HLEN", "KEY"],
   ["HMGET", "KEY", "f"],
+  ["HSCAN", "KEY", "0"],
   ["HSET", "KEY", "f", "v"],
   ["HSETNX", "KEY", "f", "v"],
   ["LINDEX", "KEY", "0"],

@@ -33,6 +33,11 @@ export interface UserStore {
    * taken. The first one in order of username is returned then.
    */
   getByLoginKey(loginKey: string): Promise<UserRecord | null>;
+  /**
+   * The subject of the user of this name, also when its record cannot be read. `null` when the store cannot tell. Whoever
+   * removes such a user needs it to end the sessions.
+   */
+  subjectOf?(username: string): Promise<string | null>;
   /** `null` when no user has this subject. */
   getBySubject(subject: string): Promise<UserRecord | null>;
   /** Replaces the record of the same username and subject if its MAC still is `expectedMac`. */

@@ -20,6 +20,7 @@ const storeMethods: { readonly [P in PartWithMethods]: Readonly<Record<keyof Sto
     get: "read",
     getByLoginKey: "read",
     getBySubject: "read",
+    subjectOf: "read",
     replace: "write",
     remove: "write",
     list: "read",
@@ -41,7 +42,10 @@ const storeMethods: { readonly [P in PartWithMethods]: Readonly<Record<keyof Sto
 };
 
 /** A store may leave out these methods. */
-const optionalMethods: ReadonlySet<string> = new Set<keyof Store["revocations"]>(["snapshotPage"]);
+const optionalMethods: ReadonlySet<string> = new Set<keyof Store["revocations"] | keyof Store["users"]>([
+  "snapshotPage",
+  "subjectOf",
+]);
 
 /** The span of a command. Background work of the issuer, which is part of no request, has none. */
 function commandSpan(description: string, command: string): SpanStart {

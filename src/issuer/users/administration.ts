@@ -75,8 +75,7 @@ export async function changeUser(
 
 /**
  * Disables the user first, so that no login succeeds between the end of the sessions and the removal. A repetition
- * completes a removal that failed in between. A damaged record does not tell whose sessions they are, so it is removed
- * without their end.
+ * completes a removal that failed in between.
  */
 export async function removeUser(
   ctx: IssuerContext,
@@ -88,11 +87,29 @@ export async function removeUser(
     return await removeReadable(ctx, name, options);
   } catch (error) {
     if (!isHoldfastError(error, "store_corrupt")) throw error;
-    if ((await ctx.store.users.remove(name, "")) === "stale") throw error;
-    const { actor, source } = options;
-    await ctx.audit("user_removed", { actor, source, detail: name });
+    if (!(await removeDamaged(ctx, name, options))) throw error;
     return "removed";
   }
+}
+
+/**
+ * Removes a user whose record cannot be read, and ends its sessions when the store knows the subject. Such a user cannot log
+ * in, so no session begins in between. Returns whether there was such a record.
+ */
+async function removeDamaged(
+  ctx: IssuerContext,
+  name: string,
+  { actor, source }: UserRightsOptions,
+): Promise<boolean> {
+  const { users } = ctx.store;
+  const subject = (await users.subjectOf?.(name)) ?? null;
+  if (subject !== null) {
+    await endSubject(ctx, subject, "user_removed", { actor, source });
+    await markRemoved(ctx, subject);
+  }
+  if ((await users.remove(name, "")) === "stale") return false;
+  await ctx.audit("user_removed", { ...(subject !== null && { subject }), actor, source, detail: name });
+  return true;
 }
 
 async function removeReadable(

@@ -77,6 +77,18 @@ const userBySubject = defineRead(`
 local name = redis.call('HGET', KEYS[2], ARGV[2])
 return name and redis.call('HGET', KEYS[1], name)`);
 
+/**
+ * Arguments: name, and a cursor of the subjects. Returns {next cursor, subject of the name, if this part has it}. The ACL of
+ * an earlier version does not allow HSCAN, and a removal goes on without the subject then.
+ */
+const subjectOfName = defineRead(`
+local part = redis.pcall('HSCAN', KEYS[1], ARGV[3], 'COUNT', 1000)
+if part.err then return {'0'} end
+for i = 1, #part[2], 2 do
+  if part[2][i + 1] == ARGV[2] then return {'0', part[2][i]} end
+end
+return {part[1]}`);
+
 const replaceUser = defineWrite(`${DECODE}${NUMBERED}${RELIST}
 local name, key = ARGV[2], ARGV[6]
 local was = decode(redis.call('HGET', KEYS[1], name))
@@ -85,7 +97,7 @@ relist(name, was.loginKey, key)
 redis.call('HSET', KEYS[1], name, ARGV[5])
 return numbered('replaced', ARGV[3])`);
 
-/** Arguments: name, and the MAC ('' for a damaged record). */
+/** Arguments: name, the MAC ('' for a damaged record), and the subject of a damaged record, or ''. */
 const removeUser = defineWrite(`${DECODE}${NUMBERED}
 local name = ARGV[2]
 local standing = redis.call('HGET', KEYS[1], name)
@@ -95,6 +107,7 @@ if type(was.loginKey) == 'string' then redis.call('ZREM', KEYS[4], was.loginKey 
 redis.call('HDEL', KEYS[1], name)
 redis.call('ZREM', KEYS[3], name)
 local subject = type(was.subject) == 'string' and was.subject or nil
+if ARGV[4] ~= '' and redis.call('HGET', KEYS[2], ARGV[4]) == name then subject = ARGV[4] end
 if subject then redis.call('HDEL', KEYS[2], subject) end
 return numbered('removed', subject)`);
 
@@ -186,7 +199,21 @@ export interface UserContext {
   readonly requireStore: () => Promise<unknown>;
 }
 
-export function createUserPart({ connection, prefix, clock, requireStore }: UserContext): UserPart {
+/** Searches the names of all subjects, because a damaged record does not tell its subject. */
+async function findSubject({ connection, prefix }: UserContext, username: string): Promise<string | null> {
+  const [, subjects] = userKeys(prefix);
+  let cursor = "0";
+  do {
+    const reply = await connection.runScript(subjectOfName, [subjects], [username, cursor]);
+    const [next, subject] = reply as [next: string, subject?: string];
+    if (subject !== undefined) return subject;
+    cursor = next;
+  } while (cursor !== "0");
+  return null;
+}
+
+export function createUserPart(context: UserContext): UserPart {
+  const { connection, prefix, clock, requireStore } = context;
   const keys = userKeys(prefix);
   const [records, subjects, names, logins] = keys;
   const acknowledged = new AcknowledgedWrites<AcknowledgedChange>(clock);
@@ -228,12 +255,15 @@ export function createUserPart({ connection, prefix, clock, requireStore }: User
       const args = [username, subject, expectedMac, JSON.stringify(user), loginKey ?? ""] as const;
       return await change<"replaced" | "stale">(replaceUser, args, user);
     },
+    subjectOf: async (username) => await findSubject(context, username),
     async remove(username, expectedMac) {
+      let subject: string | null = null;
       if (expectedMac === "") {
         const user = (await connection.runScript(userByName, [records], [username])) as string | null;
         if (user === null || parseListedUser(user, username).mac !== "") return "stale";
+        subject = await findSubject(context, username);
       }
-      return await change<"removed" | "stale">(removeUser, [username, expectedMac], null);
+      return await change<"removed" | "stale">(removeUser, [username, expectedMac, subject ?? ""], null);
     },
     async list({ after = "", limit }) {
       const reply = await connection.runScript(listUsers, [records, names], [after, limit]);

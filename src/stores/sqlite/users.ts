@@ -8,6 +8,7 @@ export function createUserStore(db: SqliteConnection): UserStore {
   const byName = db.prepare(`${select} WHERE username = ?`);
   const byLoginKey = db.prepare(`${select} WHERE loginKey = ? ORDER BY username LIMIT 1`);
   const bySubject = db.prepare(`${select} WHERE subject = ?`);
+  const subjectByName = db.prepare("SELECT subject FROM users WHERE username = ?");
   const page = db.prepare(`${select} WHERE username > ? ORDER BY username LIMIT ?`);
   const any = db.prepare("SELECT 1 FROM users LIMIT 1");
   const insert = db.prepare(`${insertInto("users", USER_COLUMNS)} ON CONFLICT DO NOTHING`);
@@ -29,6 +30,11 @@ export function createUserStore(db: SqliteConnection): UserStore {
     get: async (username) => await db.read(() => toUser(byName.get(username))),
     getByLoginKey: async (loginKey) => await db.read(() => toUser(byLoginKey.get(loginKey))),
     getBySubject: async (subject) => await db.read(() => toUser(bySubject.get(subject))),
+    subjectOf: async (username) =>
+      await db.read(() => {
+        const { subject } = (subjectByName.get(username) ?? {}) as { subject?: unknown };
+        return typeof subject === "string" ? subject : null;
+      }),
     replace: async (user, expectedMac) =>
       await db.write(() => {
         const { username, loginKey, subject, passwordHash, scopes, createdAt, disabledAt, mac } = user;

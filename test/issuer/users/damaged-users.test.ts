@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { createClient } from "redis";
-import type { Issuer } from "../../../src/issuer/types.ts";
+import type { Issuer, TokenResponse } from "../../../src/issuer/types.ts";
 import { redisStore } from "../../../src/stores/redis.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import type { Store } from "../../../src/stores/store.ts";
 import { temporaryFolder } from "../../stores/temporary-folder.ts";
 import { noRedis, RedisServer } from "../../support/redis-servers.ts";
-import { createFixture } from "../fixture.ts";
+import { claimsOf, createFixture, logIn } from "../fixture.ts";
 
 const NAMES = ["ann", "bob", "cem"];
 
@@ -28,6 +28,8 @@ async function check(store: Store, damage: () => Promise<unknown>): Promise<void
   const add = async (issuer: Issuer, username: string) =>
     await issuer.users.add({ username, password: `password of ${username}` });
   for (const name of NAMES) assert.equal(await add(earlier, name), "added");
+  const sessions = await Promise.all(NAMES.map(async (name) => await logIn(earlier, name, name)));
+  const [, ofBob] = sessions as [TokenResponse, TokenResponse, TokenResponse];
   await damage();
   await earlier.close();
   const issuer = openIssuer(store);
@@ -43,6 +45,18 @@ async function check(store: Store, damage: () => Promise<unknown>): Promise<void
   );
   assert.ok((await store.audit.recent(100)).some(({ kind }) => kind === "record_tampered"));
   assert.equal(await issuer.users.remove("bob"), "removed");
+  // Law 3: the removal ends the sessions of the user.
+  const { sub } = claimsOf(ofBob.access_token);
+  const { entries } = await store.revocations.snapshot();
+  assert.ok(entries.some(({ revocation: { kind, id } }) => kind === "subject" && id === sub));
+  assert.deepEqual(await issuer.refresh(ofBob.refresh_token), { status: "invalid_grant" });
+  for (const { refresh_token: token } of [sessions[0], sessions[2]] as TokenResponse[]) {
+    assert.equal((await issuer.refresh(token)).status, "ok");
+  }
+  const [removal] = await store.audit.recent(1);
+  assert.deepEqual([removal?.kind, removal?.detail], ["user_removed", "bob"]);
+  assert.equal(removal?.subject, sub, "the event names the user whose sessions ended");
+  assert.equal(await store.users.getBySubject(String(sub)), null);
   assert.equal(await issuer.users.remove("bob"), "unknown");
   assert.equal(await add(issuer, "BOB"), "added");
   assert.equal(await issuer.users.remove("BOB"), "removed");
