@@ -138,10 +138,11 @@ const force: Readonly<Record<ForcedPart, Force>> = {
     const evicting = withFaults(losing, "store loses writes", 90 * SECOND, { strengths: EVICTS });
     return withFaults(evicting, "crash", MINUTE, { services: [] });
   },
-  /** Busy clients of a cluster that moves slots. Other databases have other faults then. */
+  /** Busy clients of a cluster that moves slots, and frequent refreshes. Other databases have other faults then. */
   resharding: (plan) => {
     const clients = { ...plan.clients, keepers: 2, administrators: 1 };
-    const busy = { ...plan, clients, pauseMs: 2 * SECOND };
+    const lifetimes = { ...plan.lifetimes, accessTokenTtlMs: 30 * SECOND };
+    const busy = { ...plan, clients, lifetimes, pauseMs: 2 * SECOND };
     return withFaults(busy, "store refuses", 40 * SECOND, { strengths: MOVES_SLOTS });
   },
 };

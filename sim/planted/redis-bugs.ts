@@ -21,4 +21,13 @@ export const redisBugs: readonly PlantedBug[] = [
     from: "save(v, idle - now)\nreturn {live and 'live' or 'over', now, v}",
     to: "return {live and 'live' or 'over', now, v}",
   },
+  {
+    room: "stores",
+    file: "stores/redis/cluster-router.ts",
+    store: "redis-cluster",
+    forced: ["calm", "resharding"],
+    name: "the server that has given a key away confirms its writes",
+    from: "return { reply: answer.reply, connection: answer.connection };",
+    to: "return { reply: answer.reply, connection };",
+  },
 ];
