@@ -4,16 +4,17 @@
  * The tests start hundreds of processes, and a machine that does other work may starve one of them past a deadline. When
  * at most three files fail, exactly these run once more, one at a time with no test beside them. The output names every
  * test that failed, and the run fails when a file fails again. `--strict` repeats nothing.
- * `--explore` draws new examples for the property tests, and all that slow ones have. `--slowest` prints the files that took the longest.
+ * `--explore` draws new examples for the property tests, and all that slow ones have. `--slowest` prints the files that took the longest,
+ * and the processor time of the whole run.
  */
-import { globSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, relative, resolve } from "node:path";
+import { globSync } from "node:fs";
+import { relative, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { findSystemPrograms } from "./system-programs.ts";
 import { buildForTests } from "./test-build.ts";
 import { arrangeFiles, runLanes, type Lane } from "./test-lanes.ts";
+import { measureTimes } from "./test-times.ts";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { killAll, listDescendants } from "../test/support/child-processes.ts";
@@ -65,12 +66,7 @@ const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
 });
 const preloaded = ["light-hooks", "watchdog", ...(flags.explore === true ? [] : ["same-examples"])];
-/** Each file adds a line with its processor time to this file. */
-const processorTimes = join(tmpdir(), `holdfast-processor-times-${process.pid}`);
-if (flags.slowest !== undefined) {
-  preloaded.push("processor-time");
-  process.env["TEST_PROCESSOR_TIMES"] = processorTimes;
-}
+if (flags.slowest !== undefined) preloaded.push("processor-time");
 const execArgv = [
   "--conditions=holdfast-source",
   ...preloaded.map((name) => `--import=${import.meta.resolve(`../test/support/${name}.ts`)}`),
@@ -176,28 +172,6 @@ function list(failures: Result["failures"], title: string): void {
   }
 }
 
-/** The seconds of processor time of each file, as its process reported them. */
-function readProcessorTimes(): ReadonlyMap<string, number> {
-  const lines = readFileSync(processorTimes, "utf8").trim().split("\n");
-  rmSync(processorTimes);
-  return new Map(
-    lines.map((line) => {
-      const { file, own, children } = JSON.parse(line) as { file: string; own: number; children: number };
-      return [file, own + children];
-    }),
-  );
-}
-
-function printSlowest(durations: Result["durations"], count: number): void {
-  const processor = readProcessorTimes();
-  const seconds = (value: number) => value.toFixed(1).padStart(7);
-  const slowest = [...durations].toSorted(([, a], [, b]) => b - a).slice(0, count);
-  console.log("   wall, processor: seconds of each file");
-  for (const [file, ms] of slowest) {
-    console.log(`${seconds(ms / 1000)} ${seconds(processor.get(file) ?? NaN)}  ${short(file)}`);
-  }
-}
-
 /** The closing lines, as Node prints them. */
 function printTotals(counts: Counts, startedAt: number): void {
   const { tests, suites, passed, failed, cancelled, skipped, todo } = counts;
@@ -212,6 +186,7 @@ if (flags.explore === true) process.env["TEST_EXAMPLES"] = "all";
 process.env["NODE_COMPILE_CACHE"] ??= resolve("node_modules/.cache/compile");
 
 const startedAt = performance.now();
+const times = measureTimes();
 // The services of a few files start faster from the source than after a build.
 if (positionals.length === 0) process.env["TEST_BUILT_CLI"] = await buildForTests();
 setTimeout(
@@ -243,6 +218,6 @@ if (failed.length > 0 && failed.length <= MAX_REPEATED && flags.strict !== true)
 } else {
   list(first.failures, "failed");
 }
-if (flags.slowest !== undefined) printSlowest(first.durations, Number(flags.slowest));
+if (flags.slowest !== undefined) times.print(first.durations, Number(flags.slowest));
 printTotals(total, startedAt);
 process.exitCode = hasFailed ? 1 : 0;

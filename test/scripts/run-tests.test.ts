@@ -102,6 +102,26 @@ test("a file that blocks its thread is ended, and the run fails and names it", (
   assert.equal(closing(output, "fail"), 1);
 });
 
+test("with --slowest the processor time of a file includes a child process that still runs", (t) => {
+  const busyChild = `test("starts a child", async () => {
+    const { spawn } = await import("node:child_process");
+    const work = "const end = process.cpuUsage().user + 500_000; while (process.cpuUsage().user < end);"
+    const child = spawn(process.execPath, ["-e", work + "console.log(1); setInterval(() => {}, 1000);"]);
+    process.once("exit", () => child.kill());
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    child.unref();
+    child.stdout.destroy();
+    child.stdin.destroy();
+    child.stderr.destroy();
+  });`;
+  const { status, output } = runTests(t, { one: busyChild }, { flags: ["--slowest", "1"] });
+  assert.equal(status, 0, output);
+  const seconds = (line: RegExp) => Number(line.exec(output)?.[1]);
+  assert.ok(seconds(/^ *[\d.]+ +([\d.]+) {2}.*one\.test\.mjs$/m) >= 0.5, output);
+  assert.ok(seconds(/^ *[\d.]+ +([\d.]+) {2}all 1 files$/m) >= 0.5, output);
+  assert.match(output, /^ *[\d.]+ {2}the machine, with all other programs, and \d+ % of it was idle$/m);
+});
+
 test("every file of the repository has one place in the order, and none that is gone is named", () => {
   const files = globSync("test/**/*.test.ts", { cwd: root });
   const arranged = arrangeFiles(files).flatMap((lane) => lane.files);
