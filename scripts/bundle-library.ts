@@ -1,3 +1,4 @@
+import { isBuiltin } from "node:module";
 import { rolldown } from "rolldown";
 import manifest from "../package.json" with { type: "json" };
 
@@ -13,16 +14,33 @@ const startedModules = [
 /** Rooms whose modules are always loaded together. The modules of other rooms are grouped by the entries that need them. */
 const wholeRooms = ["core", "jwt", "resilience", "guard", "issuer"];
 
+/** Dependencies that load a native program, which no bundle can contain. */
+const NATIVE = /^@node-rs\//;
+
+/** Whether a bundle with its dependencies leaves a module outside: a peer dependency or a native program. */
+function isAlwaysOutside(specifier: string, importer: string | undefined): boolean {
+  if (/^[./]/.test(specifier)) return false;
+  if (isBuiltin(specifier) || NATIVE.test(specifier)) return true;
+  const isOwnImport = importer?.includes("/node_modules/") !== true;
+  const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier;
+  return isOwnImport && !(name in manifest.dependencies);
+}
+
 /**
  * Bundles modules of `src` into few files of `dir`, because a process that starts would otherwise read some 150. Dependencies
- * stay outside. `input` has the source of each file that others import, by its path below `dir` without `.js`.
+ * stay outside, unless `dependencies` is `"inside"`. `input` has the source of each file that others import, by its path below `dir` without `.js`.
  * The maps lead to the source and do not contain it.
  */
 export async function bundleLibrary(
   input: Record<string, string>,
-  { dir, maps }: { dir: string; maps: boolean },
+  {
+    dir,
+    maps,
+    dependencies = "outside",
+  }: { dir: string; maps: boolean; dependencies?: "inside" | "outside" },
 ): Promise<void> {
-  const bundle = await rolldown({ input, platform: "node", external: /^[^./]/ });
+  const external = dependencies === "outside" ? /^[^./]/ : isAlwaysOutside;
+  const bundle = await rolldown({ input, platform: "node", external });
   await bundle.write({
     dir,
     format: "esm",

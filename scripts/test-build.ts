@@ -8,7 +8,7 @@ const packageFiles = ["package.json", "ops"];
 
 /**
  * Builds the service for the processes that tests start: hundreds of them, and each would load some three hundred files of
- * the source. Returns the path of the command. The folder stays the same, so that Node finds the compiled code of the run before.
+ * the source and of its dependencies. Returns the path of the command. The folder stays the same, so that Node finds the compiled code of the run before.
  */
 export async function buildForTests(): Promise<string> {
   const folder = resolve("node_modules/.cache/holdfast-test-build");
@@ -18,7 +18,7 @@ export async function buildForTests(): Promise<string> {
     const link = join(folder, name);
     if (!existsSync(link)) symlinkSync(resolve(name), link);
   }
-  await bundleLibrary(libraryInput(), { dir: dist, maps: false });
+  await bundleLibrary(libraryInput(), { dir: dist, maps: false, dependencies: "inside" });
   execFileSync(process.execPath, ["scripts/build-dashboard.ts", join(dist, "dashboard")]);
   return join(dist, "cli.js");
 }
