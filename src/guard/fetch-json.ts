@@ -82,12 +82,13 @@ export const platformFetch: Fetch = async (url, init) => await globalThis.fetch(
 /** Throws `upstream_failed` when a `fetch` of the caller resolves with something else than a web `Response`. */
 function requireWebResponse(what: string, response: unknown): void {
   const { status, headers, body } = Object(response) as Partial<Record<keyof Response, unknown>>;
-  const { pipeTo } = Object(body ?? {}) as { pipeTo?: unknown };
+  const { getReader } = Object(body ?? {}) as { getReader?: unknown };
   const { get } = Object(headers ?? {}) as { get?: unknown };
   let missing: string | null = null;
   if (typeof status !== "number") missing = "a numeric status";
   else if (typeof get !== "function") missing = "headers with the method get";
-  else if (body !== null && typeof pipeTo !== "function") missing = "a web stream as body (it lacks pipeTo)";
+  else if (body !== null && typeof getReader !== "function")
+    missing = "a web stream as body (it lacks getReader)";
   if (missing !== null) throw unusableResponse(what, `came from a fetch whose response must have ${missing}`);
 }
 
@@ -100,14 +101,24 @@ export async function readBody(
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  const collect = new WritableStream<Uint8Array>({
-    write(chunk) {
-      length += chunk.byteLength;
+  const reader = body?.getReader();
+  const cancel = () => void reader?.cancel(signal.reason).catch(() => undefined);
+  signal.addEventListener("abort", cancel, { once: true });
+  try {
+    signal.throwIfAborted();
+    for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
+      length += part.value.byteLength;
       if (length > maxBytes) throw unusableResponse(what, `is longer than ${maxBytes} bytes`);
-      chunks.push(chunk);
-    },
-  });
-  await body?.pipeTo(collect, { signal });
+      chunks.push(part.value);
+    }
+    // A cancelled stream ends as a complete one does.
+    signal.throwIfAborted();
+  } catch (error) {
+    cancel();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", cancel);
+  }
   return Buffer.concat(chunks);
 }
 
