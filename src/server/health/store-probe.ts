@@ -1,5 +1,5 @@
 import { type Entropy, systemEntropy } from "../../core/entropy.ts";
-import { elapsedMs, readClock, sleep, type Clock, type Instant } from "../../core/clock.ts";
+import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { Store } from "../../stores/store.ts";
 import { readFailureReason } from "./failure-reason.ts";
@@ -62,10 +62,10 @@ export class StoreProbe {
     }
     const running = this.#running;
     if (running !== null) {
-      const stop = new AbortController();
-      const pause = sleep(this.#clock, ANSWER_WITHIN_MS, stop.signal).catch(() => undefined);
+      const { promise: pause, resolve } = Promise.withResolvers<void>();
+      const stop = this.#clock.after(ANSWER_WITHIN_MS, resolve, true);
       await Promise.race([running.done, pause]);
-      stop.abort();
+      stop();
     }
     const waitingMs = this.#running === null ? 0 : elapsedMs(this.#clock, this.#running.since);
     const last = this.#succeeded;
