@@ -2,6 +2,7 @@ import { invalidValue } from "../../core/option-values.ts";
 import { checkFunction, checkProcessName, checkText } from "./argument-checks.ts";
 import { createConditions, type NetworkConditions } from "./network-conditions.ts";
 import type { Machine, Scheduler } from "./scheduler.ts";
+import { BODILESS, readWhole, wholeResponse } from "./whole-response.ts";
 
 /** Answers the requests to a host. `from` is the name of the process that sent the request. */
 export type RequestHandler = (request: Request, from: string) => Response | Promise<Response>;
@@ -169,18 +170,18 @@ export class SimulatedNetwork {
   async #serve(exchange: Exchange, { process, handler }: Listener, request: Request): Promise<void> {
     const { life } = process;
     let response: Response;
-    let body: ArrayBuffer;
+    let body: Awaited<ReturnType<typeof readWhole>>;
     try {
       response = await handler(request, exchange.caller.name);
       // The class may be that of another library, so the check asks for the method.
       if (typeof (response as Partial<Response> | null | undefined)?.arrayBuffer !== "function") {
         throw invalidValue(`the result of the handler for ${exchange.label}`, "a Response", response);
       }
-      body = await response.arrayBuffer();
+      body = await readWhole(response);
     } catch (error) {
       this.#world.reportFailure(process, error);
       response = new Response(null, { status: 500 });
-      body = new ArrayBuffer(0);
+      body = null;
     }
     if (!process.isAlive || process.life !== life) return;
     if (this.isLost(process.name, exchange.caller.name, `answer ${response.status} ${exchange.label}`))
@@ -193,8 +194,6 @@ export class SimulatedNetwork {
 function isWhole(body: RequestInit["body"]): boolean {
   return body === undefined || body === null || typeof body === "string" || body instanceof URLSearchParams;
 }
-
-const BODILESS: ReadonlySet<number> = new Set([101, 204, 205, 304]);
 
 /** What an exchange is about. */
 interface ExchangeParts {
@@ -265,10 +264,10 @@ class Exchange {
     });
   }
 
-  answer(ms: number, { status, headers }: Response, body: ArrayBuffer): void {
+  answer(ms: number, { status, headers }: Response, body: Awaited<ReturnType<typeof readWhole>>): void {
     this.#later(ms, `answer ${status}`, () => {
       this.#end();
-      this.#resolve(new Response(BODILESS.has(status) ? null : body, { status, headers }));
+      this.#resolve(wholeResponse(BODILESS.has(status) ? null : (body ?? ""), status, new Headers(headers)));
     });
   }
 

@@ -7,6 +7,7 @@ import { seededRandom } from "../random.ts";
 import { virtualCrypto } from "./virtual-crypto.ts";
 import { virtualTimers } from "./virtual-timers.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { VirtualResponse } from "./whole-response.ts";
 
 const realSetImmediate = globalThis.setImmediate;
 /** Steps that share one turn of the event loop of the platform. A turn asks the system for events, which takes time. */
@@ -72,6 +73,7 @@ export class VirtualRuntime {
       this.#replaceClocks();
       this.#replaceTimers();
       this.#replaceRandom();
+      this.#replace(globalThis, { Response: VirtualResponse });
       for (const event of UNCAUGHT_EVENTS) this.#takeOver(event);
       syncBuiltinESMExports();
     } catch (error) {
