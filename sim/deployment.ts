@@ -6,6 +6,7 @@ import { jwks } from "../src/guard/keys/jwks.ts";
 import { httpRevocations } from "../src/guard/revocations/http-feed.ts";
 import type { Guard } from "../src/guard/types.ts";
 import { HealthMonitor } from "../src/server/health/health-monitor.ts";
+import type { ServiceHealth } from "../src/server/health/service-health.ts";
 import { publicApp } from "../src/server/http/public-app.ts";
 import { composeService, type Service } from "../src/server/service.ts";
 import { noGuardFile, type GuardFile } from "../src/server/guard-file.ts";
@@ -19,6 +20,7 @@ import { serveGateway } from "./gateway.ts";
 import { SERVICE_VIEW_MS, TOLERANCE_MS, type Plan, type PlannedGuard } from "./plan.ts";
 import { answerAsOlderVersion } from "./older/answers.ts";
 import { toOlderView } from "./older/saved-views.ts";
+import { withTimeout } from "./http.ts";
 import type { Recorder } from "./recorder.ts";
 import type { SocketHost } from "./sockets/socket-host.ts";
 import type { SocketNetwork } from "./sockets/simulated-socket.ts";
@@ -152,7 +154,7 @@ async function startService(
       fetch,
     },
   );
-  const health = new HealthMonitor(service, settings.roles);
+  const health = new RememberedHealth(service, settings.roles);
   const app = publicApp(service, health, settings);
   listen(AUTH_HOST, async (request) => {
     const { pathname } = new URL(request.url);
@@ -174,9 +176,18 @@ async function startService(
   });
   listen(healthHost(name), async () => {
     const { status } = await app.fetch(new Request(`${AUTH_URL}/health/ready`));
-    return Response.json((await health.check()).outcomes, { status });
+    return new Response(JSON.stringify(health.last?.outcomes), { status });
   });
   return service;
+}
+
+/** Health whose latest check can be read, because the public answer does not tell its outcomes. */
+class RememberedHealth extends HealthMonitor {
+  last: ServiceHealth | null = null;
+
+  override async check(): Promise<ServiceHealth> {
+    return (this.last = await super.check());
+  }
 }
 
 /** The refresh token of a request. The service reads the body for itself. */
@@ -276,10 +287,10 @@ function startAuthority(world: World, deployment: Deployment): void {
       if (mode === "html") return new Response("<html>", { headers: { "content-type": "text/html" } });
       if (mode === "slow") await sleep(300);
       const { method, headers } = request;
-      const init = { method, headers, body: await request.text(), signal: AbortSignal.timeout(2_000) };
-      return await fetch(`${AUTH_URL}/oauth/introspect`, init).catch(
-        () => new Response(null, { status: 502 }),
-      );
+      const init = { method, headers, body: await request.text() };
+      const ask = async (signal: AbortSignal) =>
+        await fetch(`${AUTH_URL}/oauth/introspect`, { ...init, signal });
+      return await withTimeout(2_000, ask).catch(() => new Response(null, { status: 502 }));
     });
   });
 }

@@ -9,6 +9,20 @@ export interface Answer {
 
 const TIMEOUT_MS = 3_000;
 
+/**
+ * Does `work` with a signal that aborts after `ms`. The timer ends with the work. That of `AbortSignal.timeout` would go
+ * on, and its end would be an event of the run.
+ */
+export async function withTimeout<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(new Error("no answer came in time")), ms);
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Sends JSON, and gives up after three seconds. */
 export async function post(
   { fetch }: ProcessContext,
@@ -28,7 +42,7 @@ export async function getJson({ fetch }: ProcessContext, url: string, token: str
 
 async function askForJson(fetch: ProcessContext["fetch"], url: string, init: RequestInit): Promise<Answer> {
   try {
-    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const response = await withTimeout(TIMEOUT_MS, async (signal) => await fetch(url, { ...init, signal }));
     const text = await response.text();
     return { status: response.status, body: text === "" ? {} : (JSON.parse(text) as Answer["body"]) };
   } catch {
@@ -38,8 +52,8 @@ async function askForJson(fetch: ProcessContext["fetch"], url: string, init: Req
 
 /** Sends a request with a token to the API. Returns the status, and 0 when no answer came. */
 export async function callApi({ fetch }: ProcessContext, url: string, token: string): Promise<number> {
-  const init = { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(TIMEOUT_MS) };
-  return await fetch(url, init).then(
+  const headers = { authorization: `Bearer ${token}` };
+  return await withTimeout(TIMEOUT_MS, async (signal) => await fetch(url, { headers, signal })).then(
     ({ status }) => status,
     () => 0,
   );
@@ -52,7 +66,7 @@ export async function getSocket(
   token: string | null,
 ): Promise<{ readonly status: number; readonly socket: string | null }> {
   const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };
-  return await fetch(url, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) }).then(
+  return await withTimeout(TIMEOUT_MS, async (signal) => await fetch(url, { headers, signal })).then(
     (response) => ({ status: response.status, socket: response.headers.get("x-socket") }),
     () => ({ status: 0, socket: null }),
   );

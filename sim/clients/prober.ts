@@ -1,6 +1,6 @@
 import type { ProcessContext } from "../../src/testing/simulation/index.ts";
 import { healthUrl, ownApiUrl } from "../addresses.ts";
-import { callApi } from "../http.ts";
+import { callApi, withTimeout } from "../http.ts";
 import type { ClientParts } from "./session.ts";
 
 const PAUSE_MS = 4_000;
@@ -28,8 +28,8 @@ export async function runProber(
     }
     const answer = recorder.call("health", { service });
     try {
-      const signal = AbortSignal.timeout(TIMEOUT_MS);
-      const response = await fetch(healthUrl(service), { signal });
+      const url = healthUrl(service);
+      const response = await withTimeout(TIMEOUT_MS, async (signal) => await fetch(url, { signal }));
       const outcomes = (await response.json()) as Readonly<Record<string, OutcomeText>>;
       const told = Object.entries(outcomes).map(([name, { status }]) => [name, status]);
       answer({ status: response.status, ...Object.fromEntries(told) });

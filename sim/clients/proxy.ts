@@ -1,6 +1,7 @@
 import type { ProcessContext } from "../../src/testing/simulation/index.ts";
 import { GATEWAY_URL } from "../addresses.ts";
 import type { GatewayPath } from "../gateway.ts";
+import { withTimeout } from "../http.ts";
 import type { ClientParts, StoredTokens } from "./session.ts";
 
 const TIMEOUT_MS = 3_000;
@@ -40,8 +41,11 @@ export async function runProxy(
     if (token !== null) headers.set("authorization", `Bearer ${token}`);
     if (random() < SPOOFED) headers.set("x-auth-subject", "root");
     const answer = recorder.call("visit", { path });
-    const init = { headers, signal: AbortSignal.timeout(TIMEOUT_MS) };
-    const status = await fetch(`${GATEWAY_URL}/verify/nginx`, init).then(
+    const url = `${GATEWAY_URL}/verify/nginx`;
+    const status = await withTimeout(
+      TIMEOUT_MS,
+      async (signal) => await fetch(url, { headers, signal }),
+    ).then(
       (response) => response.status,
       () => 0,
     );
