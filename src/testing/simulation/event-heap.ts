@@ -49,7 +49,7 @@ export class EventHeap {
   }
 }
 
-/** What a freeze has delayed happens in the order in which it was due. */
+/** Events that a freeze has delayed happen in the order in which they were due. */
 function isBefore(one: SimulationEvent, other: SimulationEvent): boolean {
   if (one.at !== other.at) return one.at < other.at;
   return one.dueAt === other.dueAt ? one.order < other.order : one.dueAt < other.dueAt;

@@ -190,12 +190,12 @@ export class SimulatedNetwork {
   }
 }
 
-/** Whether a body is in memory as a whole, so that nobody reads it later from a stream. */
+/** Whether a body is in memory as a whole. No part of it is read from a stream later. */
 function isWhole(body: RequestInit["body"]): boolean {
   return body === undefined || body === null || typeof body === "string" || body instanceof URLSearchParams;
 }
 
-/** What an exchange is about. */
+/** The parties of an exchange. */
 interface ExchangeParts {
   readonly caller: Machine;
   /** Name of the process to which the request goes. Empty when the host is unknown. */

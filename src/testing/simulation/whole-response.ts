@@ -7,8 +7,8 @@ type WholeBody = string | Uint8Array<ArrayBuffer> | null;
 export const BODILESS: ReadonlySet<number> = new Set([101, 204, 205, 304]);
 
 /**
- * A `Response` whose body is at hand. It makes the web stream only for a caller that reads `body`, because most callers
- * read a text or JSON, and the stream takes longer than the rest of a simulated request.
+ * A `Response` whose body is in memory. It makes the web stream only for a caller that reads `body`. The stream takes
+ * longer than the rest of a simulated request, and most callers read a text or JSON.
  */
 class WholeResponse {
   readonly status: number;
@@ -112,12 +112,12 @@ class WholeResponse {
 
 Object.setPrototypeOf(WholeResponse.prototype, RealResponse.prototype);
 
-/** Returns a response whose body is at hand, and which keeps `headers`. */
+/** Returns a response whose body is in memory. It keeps `headers`. */
 export function wholeResponse(body: WholeBody, status: number, headers: Headers): Response {
   return new WholeResponse(body, status, headers);
 }
 
-/** Reads the body of a response, without waiting when it is at hand. */
+/** Reads the body of a response, without waiting when it is in memory. */
 export function readWhole(response: Response): WholeBody | Promise<WholeBody> {
   const body = response instanceof WholeResponse ? response.takeBody() : undefined;
   return body === undefined ? readStream(response) : body;
@@ -127,7 +127,7 @@ async function readStream(response: Response): Promise<WholeBody> {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-/** Replaces the `Response` of the platform while a world runs. Bodies that are not at hand make one of the platform. */
+/** Replaces the `Response` of the platform while a world runs. Other bodies than texts make one of the platform. */
 export const VirtualResponse: typeof Response = new Proxy(RealResponse, {
   construct(target, values: [body?: unknown, init?: ResponseInit], newTarget): object {
     const [body = null, init = {}] = values;
