@@ -8,6 +8,7 @@ import { ProviderProbe } from "../provider-probe.ts";
 import { guessPreset, namedApis } from "./guess-preset.ts";
 import { describeIssuerDifference } from "./issuer-difference.ts";
 import { findGraphToken, isNamelessServiceAccount } from "./known-mistakes.ts";
+import { adviseChoice } from "./judge-audience.ts";
 import { isAcceptedFor, judgeClaims } from "./judge-claims.ts";
 import { judgeSignature, judgeUnconfiguredSignature } from "./judge-signature.ts";
 import { readToken } from "./read-token.ts";
@@ -223,7 +224,8 @@ async function explainOtherIssuer(
     const detail = "it names no issuer, so its signature was not verified";
     return toReport([...findings, warn(detail, advice)], []);
   }
-  const options = { issuer: iss, audience: expected ?? aud ?? null };
+  // A guard with every name in `aud` would accept tokens for other APIs.
+  const options = { issuer: iss, audience: expected ?? namedApis(token.claims)[0] ?? aud ?? null };
   const known = ok("no preset fits its issuer, and none is needed for a provider that follows the standards");
   const [settings] = readIssuerOrTenants("the guard", options).issuers;
   const suggestion = { settings, audience: expected, hasPreset: false };
@@ -267,7 +269,7 @@ async function judgeBySuggestion(
   if (settings === undefined) return toReport(findings, []);
   const signature = await judgeUnconfiguredSignature(token, settings);
   const judged = judgeClaims(token, settings, { audience });
-  const all = [...findings, ...judged, signature];
+  const all = [...findings, ...judged, ...adviseChoice(token.claims, audience, code), signature];
   if (signature.status === "fail") return toReport(all, []);
   const isRefused = judged.some(({ status }) => status === "fail");
   if (isRefused && !fitsNewToken(token, settings, suggested)) return toReport(all, []);

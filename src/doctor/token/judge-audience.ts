@@ -1,5 +1,5 @@
 import type { InvalidVerdict, JwtClaims } from "../../core/verdict.ts";
-import { fail, type Finding } from "../finding.ts";
+import { fail, warn, type Finding } from "../finding.ts";
 import { namedApis, presetNameOf } from "./guess-preset.ts";
 
 type Claims = Readonly<JwtClaims>;
@@ -42,6 +42,19 @@ function explainSuggested(what: string, claims: Claims, { audience }: Suggestion
   if (own === undefined) return fail(what, adviseNewToken(claims, audience));
   const advice = `if ${show(own)} is your API, run the command again with that text (--audience); else ${adviseNewToken(claims, audience)}`;
   return fail(what, advice);
+}
+
+/** Warns when the lines have one of several audiences, because only the reader knows which one is the API. */
+export function adviseChoice(
+  claims: Claims,
+  expected: string | undefined,
+  code: readonly string[],
+): readonly Finding[] {
+  const [first, ...others] = namedApis(claims);
+  if (expected !== undefined || others.length === 0) return [];
+  if (!code.some((line) => line.includes(show(first)))) return [];
+  const detail = `its aud names several APIs, and the lines take ${show(first)}`;
+  return [warn(detail, "if that is not your API, run the command again with its name (--audience)")];
 }
 
 /** Says how the client gets a token for the API. */

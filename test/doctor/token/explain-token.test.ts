@@ -150,6 +150,26 @@ for (const [provider, token, own] of [
   });
 }
 
+for (const iss of [usual.keycloak["iss"], "https://id.example.org"]) {
+  test(`doctor token asks which of several audiences of a token of ${iss as string} is the API`, async () => {
+    const token = mint.token(
+      { iss, aud: ["billing-api", "orders-api", "account"], typ: "Bearer" },
+      { typ: "JWT" },
+    );
+    const report = await explainToken(token, nothing);
+    assertFinding(report, "warn", /several APIs, and the lines take "billing-api"/, /--audience/);
+    assert.match(report.code.at(-1) ?? "", /"billing-api"/);
+    assert.doesNotMatch(
+      report.code.at(-1) ?? "",
+      /orders-api|account/,
+      "tokens for other APIs are not accepted",
+    );
+    const named = await explainToken(token, { ...nothing, audience: "orders-api" });
+    assertAccepted(named);
+    assert.match(named.code.at(-1) ?? "", /"orders-api"/);
+  });
+}
+
 test("doctor token proposes no lines for an ID token that the provider's preset refuses", async () => {
   const id = mint.token({ ...usual.keycloak, aud: "spa", typ: "ID", nonce: "n" }, { typ: "JWT" });
   assert.deepEqual((await explainToken(id, nothing)).code, []);
