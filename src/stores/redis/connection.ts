@@ -169,7 +169,10 @@ export class RedisConnection {
     for (const reject of this.#rejectPending) reject(this.#closedError());
     const isDestroyed = this.#supervisor.close();
     // A Sentinel client closes only when its attempt to connect has ended.
-    await Promise.race([isDestroyed, sleep(this.#networkClock, MAX_CLOSE_MS)]);
+    const late = Promise.withResolvers<void>();
+    const stop = this.#networkClock.after(MAX_CLOSE_MS, late.resolve, true);
+    // The timer would keep the process of a command alive.
+    await Promise.race([isDestroyed, late.promise]).finally(stop);
   }
 
   /** Returns the text of the script to run, and the key that it needs beside its own. */
