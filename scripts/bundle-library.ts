@@ -17,13 +17,16 @@ const wholeRooms = ["core", "jwt", "resilience", "guard", "issuer"];
 /** Dependencies that load a native program, which no bundle can contain. */
 const NATIVE = /^@node-rs\//;
 
-/** Whether a bundle with its dependencies leaves a module outside: a peer dependency or a native program. */
+/** A peer dependency that the service loads itself, when its store is Redis. */
+const REDIS = "redis";
+
+/** Whether a bundle with its dependencies leaves a module outside: a native program or a framework. */
 function isAlwaysOutside(specifier: string, importer: string | undefined): boolean {
   if (/^[./]/.test(specifier)) return false;
   if (isBuiltin(specifier) || NATIVE.test(specifier)) return true;
   const isOwnImport = importer?.includes("/node_modules/") !== true;
   const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier;
-  return isOwnImport && !(name in manifest.dependencies);
+  return isOwnImport && name !== REDIS && !(name in manifest.dependencies);
 }
 
 /**
