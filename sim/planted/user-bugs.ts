@@ -53,4 +53,13 @@ export const userBugs: readonly PlantedBug[] = [
     from: "const cutoff = rows.cutoff(session.subject);",
     to: "const cutoff = rows.cutoff(`not ${session.subject}`);",
   },
+  {
+    room: "stores",
+    file: "stores/sqlite/revocations.ts",
+    store: "sqlite",
+    forced: ["people"],
+    name: "the log of a file keeps no number of a cut-off",
+    from: "const number = isSubject ? (revocation.number ?? null) : null;",
+    to: "const number = isSubject && revocation.number === 0 ? revocation.number : null;",
+  },
 ];

@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { writeOlderSqliteFile } from "../../sim/older/sqlite-file.ts";
-import { acknowledge, listIds, logIn, present, subjectScope } from "../../src/stores/conformance/fixtures.ts";
+import {
+  acknowledge,
+  createSession,
+  listIds,
+  logIn,
+  present,
+  subjectScope,
+} from "../../src/stores/conformance/fixtures.ts";
 import { MIGRATIONS, migrate } from "../../src/stores/sqlite/schema.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
@@ -77,5 +84,32 @@ for (const version of versions) {
     assert.equal(await store.sessions.endAll("alice", "logout_all", await subjectScope(store)), 2);
     assert.equal((await present(store, "lost", 3)).outcome, "ended");
     await logIn(store, "later", "bob");
+  });
+}
+
+for (const version of versions.filter((one) => one < 5)) {
+  test(`law 3: a cut-off in a file of schema ${version} gets its time as its number, and its entry gets none`, async (t) => {
+    const file = newFile(t);
+    const clock = new FakeClock();
+    const before = await sqliteStore({ file, clock });
+    await logIn(before, "first", "bob");
+    await before.sessions.endAll("bob", "logout_all", await subjectScope(before));
+    await before.close();
+    writeOlderSqliteFile(file, version);
+
+    const store = await sqliteStore({ file, clock });
+    t.after(async () => await store.close());
+    const at = clock.now();
+    const [entry] = (await store.revocations.snapshot()).entries;
+    assert.equal(entry?.revocation.kind, "subject");
+    assert.ok(!Object.hasOwn(entry.revocation, "number"), "guards compare the time of issue");
+    assert.deepEqual(await createSession(store, "early", at - 1, "bob"), {
+      status: "superseded",
+      number: at,
+    });
+    clock.setWall(at - 60_000);
+    assert.equal(await store.sessions.mark(), at);
+    await store.sessions.endAll("bob", "logout_all", await subjectScope(store));
+    assert.ok((await store.sessions.mark()) > at, "a clock that was set back lowers no number");
   });
 }
