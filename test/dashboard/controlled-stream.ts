@@ -21,11 +21,16 @@ export async function startControlledStream(t: TestContext, adminAddress: string
   const messages = readMessages(real);
   const { data: snapshot } = await nextMessage(messages, "snapshot");
   await messages.return(undefined);
-  const stream = Promise.withResolvers<ServerResponse>();
+  const opened = Promise.withResolvers<void>();
+  let stream: ServerResponse | null = null;
+  let lastSnapshot = "";
   const server = createServer((req, res) => {
     if (req.url === "/events") {
       res.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
-      stream.resolve(res);
+      // A page whose stream was silent for long opens another one, and needs a snapshot first.
+      if (lastSnapshot !== "") res.write(lastSnapshot);
+      stream = res;
+      opened.resolve();
       return;
     }
     void passOn(adminAddress + (req.url ?? ""), res);
@@ -40,9 +45,12 @@ export async function startControlledStream(t: TestContext, adminAddress: string
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     snapshot,
     send: async (name, data) => {
-      const res = await within(stream.promise, 30_000, "a page opens the stream");
+      await within(opened.promise, 30_000, "a page opens the stream");
       const text = `event: ${name}\nid: test-${++id}\ndata: ${JSON.stringify(data)}\n\n`;
-      if (!res.write(text)) await within(once(res, "drain"), 30_000, "the page reads the stream");
+      if (name === "snapshot") lastSnapshot = text;
+      if (stream === null || stream.destroyed || stream.write(text)) return;
+      const read = Promise.race([once(stream, "drain"), once(stream, "close")]);
+      await within(read, 30_000, "the page reads the stream");
     },
   };
 }

@@ -39,7 +39,8 @@ export function createPlot(element: HTMLElement, options: PlotOptions): uPlot {
   };
   const plot = new uPlot(
     {
-      padding: [6, 4, 0, 0],
+      // The last label of the axis of times stands half outside of the plot.
+      padding: [6, 26, 0, 0],
       width: element.clientWidth,
       height: element.clientHeight,
       legend: { show: false },

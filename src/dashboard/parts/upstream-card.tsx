@@ -2,6 +2,7 @@ import type { JSX } from "preact";
 import type { Breaker, Upstream } from "../wire-state.ts";
 import { AgeBar } from "./age-bar.tsx";
 import { useDashboard } from "./dashboard-context.ts";
+import { LastError } from "./last-error.tsx";
 import { StateWord, toneOf } from "./tone.tsx";
 
 const kinds: Readonly<Record<Upstream["kind"], string>> = {
@@ -46,11 +47,7 @@ export function UpstreamCard({ upstream }: { upstream: Upstream }): JSX.Element 
         </p>
       )}
       {age !== null && <AgeBar age={age} tone={toneOf(state)} kind={kind} />}
-      {lastError !== null && !isSaidAbove && (
-        <p class="small error">
-          <span class="dim">last error</span> {lastError}
-        </p>
-      )}
+      <LastError text={isSaidAbove ? null : lastError} />
     </>
   );
 }

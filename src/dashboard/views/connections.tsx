@@ -3,6 +3,7 @@ import { whole } from "../data/format.ts";
 import { useDashboard } from "../parts/dashboard-context.ts";
 import { Histogram } from "../parts/histogram.tsx";
 import { ViewHead } from "../parts/view-head.tsx";
+import type { ConnectionsState } from "../wire-state.ts";
 
 /** Shows the live connections under the guard of this process. */
 export function Connections(): JSX.Element {
@@ -39,31 +40,7 @@ export function Connections(): JSX.Element {
         ))}
       </ul>
       <div class="cards wide section">
-        <section class="card" aria-labelledby="closings">
-          <h2 id="closings">Closings since the start</h2>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">code</th>
-                <th scope="col">meaning</th>
-                <th scope="col" class="number">
-                  closings
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {closed.map(({ code, words, count }) => (
-                <tr key={code}>
-                  <th scope="row" class="mono">
-                    {code}
-                  </th>
-                  <td>{words}</td>
-                  <td class="number">{whole(count)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </section>
+        <Closings closed={closed} />
         <Histogram
           title="From a revocation to the close"
           note="How long a connection stayed open after its token was revoked."
@@ -71,5 +48,38 @@ export function Connections(): JSX.Element {
         />
       </div>
     </>
+  );
+}
+
+function Closings({ closed }: Pick<ConnectionsState, "closed">): JSX.Element {
+  return (
+    <section class="card" aria-labelledby="closings">
+      <h2 id="closings">Closings since the start</h2>
+      {closed.length === 0 && <p class="dim small">No connection was closed.</p>}
+      {closed.length > 0 && (
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">code</th>
+              <th scope="col">meaning</th>
+              <th scope="col" class="number">
+                closings
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {closed.map(({ code, words, count }) => (
+              <tr key={code}>
+                <th scope="row" class="mono">
+                  {code}
+                </th>
+                <td>{words}</td>
+                <td class="number">{whole(count)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
   );
 }

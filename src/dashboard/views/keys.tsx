@@ -7,6 +7,7 @@ import { ActionButton } from "../parts/action-button.tsx";
 import { AgeBar } from "../parts/age-bar.tsx";
 import { Chart } from "../parts/chart.tsx";
 import { useDashboard } from "../parts/dashboard-context.ts";
+import { LastError } from "../parts/last-error.tsx";
 import { RangePicker, useColumns } from "../parts/range.tsx";
 import { StateWord, toneOf } from "../parts/tone.tsx";
 import { ViewHead } from "../parts/view-head.tsx";
@@ -24,6 +25,9 @@ export function Keys(): JSX.Element {
       color: (index % 6) + 1,
       values: values(`issuer.${index}.${field}`),
     }));
+  const revocationAges = ages("revocationAgeS").filter(({ values: known }) =>
+    known.some((age) => age !== null),
+  );
   return (
     <>
       <ViewHead title="Keys and revocations">
@@ -35,12 +39,14 @@ export function Keys(): JSX.Element {
       ))}
       <div class="cards wide section">
         <Chart title="Age of the key sets" times={times} unit={units.age} series={ages("keysAgeS")} />
-        <Chart
-          title="Age of the views of revocations"
-          times={times}
-          unit={units.age}
-          series={ages("revocationAgeS").filter(({ values: known }) => known.some((age) => age !== null))}
-        />
+        {revocationAges.length > 0 && (
+          <Chart
+            title="Age of the views of revocations"
+            times={times}
+            unit={units.age}
+            series={revocationAges}
+          />
+        )}
       </div>
     </>
   );
@@ -142,7 +148,7 @@ function IssuerSection({ issuer }: { issuer: IssuerState }): JSX.Element {
               </li>
             ))}
           </ul>
-          {keys.lastError !== null && <p class="error small">{keys.lastError}</p>}
+          <LastError text={keys.lastError} />
         </div>
         {revocations !== null && <RevocationsCard revocations={revocations} />}
         {authority !== null && (
@@ -176,7 +182,7 @@ function RevocationsCard({
         />
       )}
       <dl class="facts">
-        <dt>in force</dt>
+        <dt>revocations in force</dt>
         <dd>{whole(entries)}</dd>
         <dt>gaps</dt>
         <dd>
@@ -184,7 +190,7 @@ function RevocationsCard({
           {lastGapAt !== null && `, the last ${relative(lastGapAt, now)}`}
         </dd>
       </dl>
-      {lastError !== null && <p class="error small">{lastError}</p>}
+      <LastError text={lastError} />
     </div>
   );
 }
@@ -227,13 +233,13 @@ function AuthorityCard({
         <dd>
           {degraded.mode}
           {degraded.limitMs !== null && `, at most ${duration(degraded.limitMs)}`},{" "}
-          {whole(degraded.decisions)} decisions
+          {whole(degraded.decisions)} {degraded.decisions === 1 ? "decision" : "decisions"}
         </dd>
       </dl>
-      {lastError !== null && <p class="error small">{lastError}</p>}
+      <LastError text={lastError} />
       <div class="toolbar tight">
         <label>
-          By hand, for
+          Set the breaker for
           <select value={forMs} onChange={(event) => setForMs(Number(event.currentTarget.value))}>
             {times.map(({ label, forMs: each }) => (
               <option key={label} value={each}>

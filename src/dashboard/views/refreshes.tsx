@@ -66,7 +66,7 @@ const charts: readonly FieldChart[] = [
   },
   {
     title: "Password hashes that wait",
-    note: "Logins wait in a line when many come at once.",
+    note: "Logins wait in a queue when many come at once.",
     unit: units.count,
     lines: [["waiting", 1, "hashes.waiting"]],
   },

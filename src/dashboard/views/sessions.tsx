@@ -24,7 +24,11 @@ export function Sessions(): JSX.Element {
   const { subject, askToSignIn } = useDashboard();
   const [by, setBy] = useState<By>("username");
   const [text, setText] = useState("");
-  const [query, setQuery] = useState<SessionsQuery | null>(null);
+  const [search, setSearch] = useState<{ readonly query: SessionsQuery; readonly count: number } | null>(
+    null,
+  );
+  // The same search again asks the service again.
+  const find = (query: SessionsQuery) => setSearch((before) => ({ query, count: (before?.count ?? 0) + 1 }));
   if (subject === null) {
     return (
       <>
@@ -46,7 +50,7 @@ export function Sessions(): JSX.Element {
         role="search"
         onSubmit={(event) => {
           event.preventDefault();
-          setQuery({ [by]: text.trim() });
+          find({ [by]: text.trim() });
         }}
       >
         <label>
@@ -64,12 +68,12 @@ export function Sessions(): JSX.Element {
           Search
         </button>
       </form>
-      {query !== null && <Found key={JSON.stringify(query)} query={query} />}
+      {search !== null && <Found key={search.count} query={search.query} />}
       <Users
         onChosen={(username) => {
           setBy("username");
           setText(username);
-          setQuery({ username });
+          find({ username });
         }}
       />
     </>

@@ -59,7 +59,7 @@ const charts: readonly FieldChart[] = [
     ],
   },
   {
-    title: "Results that made room",
+    title: "Results evicted from memory",
     unit: units.rate,
     lines: [["evicted", 1, "memory.evictionsPerS"]],
   },
@@ -110,7 +110,7 @@ function StoreCard(): JSX.Element {
           </>
         )}
         <dt>size</dt>
-        <dd>{store.bytes === null ? "the store does not tell" : bytes(store.bytes)}</dd>
+        <dd>{store.bytes === null ? "the store does not report it" : bytes(store.bytes)}</dd>
         <dt>free on its disk</dt>
         <dd>{diskFreeBytes === null ? "unknown" : bytes(diskFreeBytes)}</dd>
         <dt>last backup</dt>
@@ -134,30 +134,33 @@ function Commands(): JSX.Element {
       <h2 id="commands" class="section-title">
         Commands of the last ten seconds
       </h2>
-      <ScrollBox label="Commands of the last ten seconds">
-        <table>
-          <thead>
-            <tr>
-              {["part of the store", "commands", "failed", "p50", "p99"].map((name, index) => (
-                <th key={name} scope="col" class={index === 0 ? "" : "number"}>
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {commands.map(({ command, perS, failedPerS, p50Ms, p99Ms }) => (
-              <tr key={command}>
-                <th scope="row">{command}</th>
-                <td class="number">{rate(perS)}</td>
-                <td class={`number${failedPerS > 0 ? " error" : ""}`}>{rate(failedPerS)}</td>
-                <td class="number">{latency(p50Ms)}</td>
-                <td class="number">{latency(p99Ms)}</td>
+      {commands.length === 0 && <p class="empty">The store got no command.</p>}
+      {commands.length > 0 && (
+        <ScrollBox label="Commands of the last ten seconds">
+          <table>
+            <thead>
+              <tr>
+                {["part of the store", "commands", "failed", "p50", "p99"].map((name, index) => (
+                  <th key={name} scope="col" class={index === 0 ? "" : "number"}>
+                    {name}
+                  </th>
+                ))}
               </tr>
-            ))}
-          </tbody>
-        </table>
-      </ScrollBox>
+            </thead>
+            <tbody>
+              {commands.map(({ command, perS, failedPerS, p50Ms, p99Ms }) => (
+                <tr key={command}>
+                  <th scope="row">{command}</th>
+                  <td class="number">{rate(perS)}</td>
+                  <td class={`number${failedPerS > 0 ? " error" : ""}`}>{rate(failedPerS)}</td>
+                  <td class="number">{latency(p50Ms)}</td>
+                  <td class="number">{latency(p99Ms)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </ScrollBox>
+      )}
     </section>
   );
 }

@@ -49,7 +49,7 @@ const charts: readonly FieldChart[] = [
     ],
   },
   {
-    title: "Requests to others that fail",
+    title: "Failed requests to upstreams",
     unit: units.rate,
     lines: [
       ["authority", 1, "authority.failedPerS"],

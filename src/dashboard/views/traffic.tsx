@@ -32,7 +32,7 @@ const charts: readonly FieldChart[] = [
   },
   {
     title: "Latency of decisions",
-    note: "Half and 99 of 100 decisions are as fast as the lines.",
+    note: "Half of the decisions take at most p50, and 99 of 100 take at most p99.",
     kind: "log",
     unit: units.latency,
     lines: [
