@@ -58,9 +58,10 @@ export class SocketHost {
     return new Response(null, { status: statuses[outcome.status] });
   }
 
-  /** Records how many connections the product counts, and how many are open. */
+  /** Records how many connections the product counts, and how many are open. A process that has crashed has none. */
   recordStatus(): void {
-    const { recorder, facts } = this.#parts;
+    const { recorder, facts, context } = this.#parts;
+    if (!context.isAlive) return;
     const { open, pending } = this.#connections.status();
     for (const socket of this.#open) if (socket.isOver) this.#open.delete(socket);
     const names = [...this.#open].map(({ name }) => name).join(" ");
