@@ -4,7 +4,7 @@ import type { EndReason } from "../../stores/session-store.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerContext } from "../context.ts";
 import { endSubject } from "../sessions/sessions.ts";
-import { addUserMac } from "../store/record-macs.ts";
+import { addUserMac, isAuthenticUser } from "../store/record-macs.ts";
 import { hasAdministrator, isAdministrator } from "./administrators.ts";
 import { verifyUserRecord } from "./credentials.ts";
 import { findByLoginName } from "./login-name.ts";
@@ -84,35 +84,40 @@ export async function removeUser(
 ): ReturnType<Users["remove"]> {
   const name = requireUsername(ctx, username);
   try {
-    return await removeReadable(ctx, name, options);
+    const outcome = await removeAuthentic(ctx, name, options);
+    if (outcome !== "unknown") return outcome;
+    const record = await findByLoginName(ctx, name);
+    if (record === null || isAuthenticUser(ctx.secrets, record)) return outcome;
+    if (await removeDamaged(ctx, record, options)) return "removed";
   } catch (error) {
     if (!isHoldfastError(error, "store_corrupt")) throw error;
-    if (!(await removeDamaged(ctx, name, options))) throw error;
+    if (!(await removeDamaged(ctx, { username: name, mac: "" }, options))) throw error;
     return "removed";
   }
+  throw changedMeanwhile();
 }
 
 /**
- * Removes a user whose record cannot be read, and ends its sessions when the store knows the subject. Such a user cannot log
- * in, so no session begins in between. Returns whether there was such a record.
+ * Removes a user whose record cannot be read or has no valid MAC, and ends its sessions when the subject is known. Such a
+ * user cannot log in, so no session begins in between. Returns whether there was such a record.
  */
 async function removeDamaged(
   ctx: IssuerContext,
-  name: string,
+  { username, mac, subject: named }: Pick<UserRecord, "username" | "mac"> & Partial<UserRecord>,
   { actor, source }: UserRightsOptions,
 ): Promise<boolean> {
   const { users } = ctx.store;
-  const subject = (await users.subjectOf?.(name)) ?? null;
-  if (subject !== null) {
+  const subject = (await users.subjectOf?.(username)) ?? named;
+  if (subject !== undefined) {
     await endSubject(ctx, subject, "user_removed", { actor, source });
     await markRemoved(ctx, subject);
   }
-  if ((await users.remove(name, "")) === "stale") return false;
-  await ctx.audit("user_removed", { ...(subject !== null && { subject }), actor, source, detail: name });
+  if ((await users.remove(username, mac)) === "stale") return false;
+  await ctx.audit("user_removed", { subject, actor, source, detail: username });
   return true;
 }
 
-async function removeReadable(
+async function removeAuthentic(
   ctx: IssuerContext,
   name: string,
   options: UserRightsOptions,

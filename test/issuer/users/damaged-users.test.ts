@@ -115,3 +115,35 @@ test("law 1: a damaged user in SQLite keeps no other one from the login after a 
     }
   }
 });
+
+const CHANGES: Readonly<Record<string, string>> = {
+  "other scopes": `scopes = '["holdfast:admin"]'`,
+  "another MAC": "mac = 'A'",
+  "an empty MAC": "mac = ''",
+};
+
+for (const [what, change] of Object.entries(CHANGES)) {
+  test(`law 3: a user whose row another program gave ${what} can be removed with the sessions, and added again`, async (t) => {
+    const folder = temporaryFolder();
+    const file = join(folder.path, "holdfast.db");
+    const store = await sqliteStore({ file });
+    const issuer = openIssuer(store);
+    t.after(async () => {
+      await issuer.close();
+      await store.close();
+      folder.remove();
+    });
+    const bob = { username: "bob", password: "password of bob" };
+    assert.equal(await issuer.users.add(bob), "added");
+    const tokens = await logIn(issuer, "bob", "bob");
+    const db = new DatabaseSync(file);
+    db.exec(`UPDATE users SET ${change} WHERE username = 'bob'`);
+    db.close();
+    assert.equal(await issuer.users.add(bob), "exists");
+    assert.equal(await issuer.users.remove("bob"), "removed");
+    assert.deepEqual(await issuer.refresh(tokens.refresh_token), { status: "invalid_grant" });
+    assert.equal(await issuer.users.remove("bob"), "unknown");
+    assert.equal(await issuer.users.add(bob), "added");
+    assert.equal(await statusOf(issuer, "bob"), "ok");
+  });
+}
