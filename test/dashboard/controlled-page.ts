@@ -21,8 +21,12 @@ export interface ControlledPage {
 /** The clock of the page, and the line for screen readers, change with the time. Other tests read them. */
 const SHOWN = "main > :not(.page-clock, [aria-live]), .shell > dialog";
 
-/** Opens a page with a fixed time, a fixed language and a fixed zone. */
-export async function openControlledPage(t: TestContext, browser: Browser): Promise<ControlledPage> {
+/** Opens a page with a fixed time, a fixed language and a fixed zone. `script` runs before those of the page. */
+export async function openControlledPage(
+  t: TestContext,
+  browser: Browser,
+  script = "",
+): Promise<ControlledPage> {
   const { adminAddress } = await startWatchedService(t);
   const { origin, send } = await startControlledStream(t, adminAddress);
   const context = await browser.newContext({
@@ -47,6 +51,7 @@ export async function openControlledPage(t: TestContext, browser: Browser): Prom
     else await route.fulfill({ status: 503, json: { error: "refused", error_description: answer } });
   });
   await page.clock.setFixedTime(AT);
+  await page.addInitScript(script);
   await page.goto(origin);
   return {
     page,
