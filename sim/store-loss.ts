@@ -16,3 +16,7 @@ export interface StoreLoss {
   readonly isRemembered: boolean;
   readonly changes: readonly LostChange[];
 }
+
+export function deletedKey(at: number, key: string): LostChange {
+  return { at, keys: [key], isWhole: true };
+}

@@ -46,7 +46,7 @@ redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('ZADD', KEYS[1], score, ARGV[2])
 return 1`;
 
-/** Whether the version before has written the record under a key. */
+/** Whether the version before has written the record under a key. With `isWhole` it leaves out only keys that move. */
 type Chooses = (key: string) => boolean;
 
 /** How the records are written. */
@@ -68,7 +68,7 @@ export function writeOlderRedisRecords(model: RedisServerModel, how: OlderRedisR
     if (type === "string" && /\{session:[^}]+\}$/.test(key) && how.chooses(key))
       writeSession(model, key, how);
     if (type === "hash" && key.endsWith("}:cutoff") && how.chooses(key)) writeCutoff(model, key);
-    if (how.isWhole) writeShared(model, key, how);
+    if (how.isWhole && how.chooses(key)) writeShared(model, key, how);
   }
 }
 

@@ -2,7 +2,7 @@ import type { Clock } from "../../src/core/clock.ts";
 import type { RedisClient, RedisClientOptions } from "../../src/stores/redis/client.ts";
 import type { ConnectRedis, RedisEnvironment } from "../../src/stores/redis/environment.ts";
 import { later } from "../later.ts";
-import type { LostChange, StoreLoss } from "../store-loss.ts";
+import { deletedKey, type LostChange, type StoreLoss } from "../store-loss.ts";
 import { gateClient, type ClientProcess } from "./client-process.ts";
 import { connectCluster } from "./cluster-client.ts";
 import type { EvictionPolicy } from "./keyspace.ts";
@@ -158,6 +158,10 @@ export class RedisDeployment {
     });
   }
 
+  isMoving(key: string): boolean {
+    return this.#slots.isMoving(slotOf(key));
+  }
+
   thaw(node: RedisNode): void {
     node.thaw();
     this.#demoteLater(node);
@@ -175,7 +179,7 @@ export class RedisDeployment {
     const key = node.model.evict(policy);
     if (key === null) return;
     const at = this.#options.clock.now();
-    this.#options.onLoss?.({ since: at, isRemembered: false, changes: [deleted(at, key)] });
+    this.#options.onLoss?.({ since: at, isRemembered: false, changes: [deletedKey(at, key)] });
   }
 
   /** The machine of a server fails, while the last sync of its file had run for `syncMs`. */
@@ -270,7 +274,7 @@ export class RedisDeployment {
     const moved = others.flatMap(({ model }) =>
       model.keys.names().filter((key) => slots.includes(slotOf(key))),
     );
-    const changes = moved.map((key) => (next.model.has(key) ? { at, keys: [key] } : deleted(at, key)));
+    const changes = moved.map((key) => (next.model.has(key) ? { at, keys: [key] } : deletedKey(at, key)));
     if (changes.length > 0) this.#options.onLoss?.({ since: at, isRemembered: false, changes });
   }
 
@@ -293,8 +297,4 @@ export class RedisDeployment {
   #shardNamed(name: string): Shard {
     return this.#shards.find(({ nodes }) => nodes.some((node) => node.name === name)) as Shard;
   }
-}
-
-function deleted(at: number, key: string): LostChange {
-  return { at, keys: [key], isWhole: true };
 }
