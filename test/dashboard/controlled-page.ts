@@ -16,6 +16,8 @@ export interface ControlledPage {
   readonly show: (situation: Situation) => Promise<void>;
   readonly read: () => Promise<readonly Region[]>;
   readonly readMenu: () => Promise<readonly Region[]>;
+  /** The requests to the API so far, each in one line. */
+  readonly requests: readonly string[];
 }
 
 /** The clock of the page, and the line for screen readers, change with the time. Other tests read them. */
@@ -43,9 +45,15 @@ export async function openControlledPage(
     await context.close();
   });
   let shown: Situation = "well";
+  const requests: string[] = [];
   await page.route("**/api/**", async (route) => {
-    const path = new URL(route.request().url()).pathname;
-    const { dryRun } = (route.request().postDataJSON() ?? {}) as { dryRun?: boolean };
+    const request = route.request();
+    const { pathname: path, search } = new URL(request.url());
+    const { authorization = "without a token" } = request.headers();
+    requests.push(
+      `${request.method()} ${path}${search}, ${authorization}: ${request.postData() ?? "nothing"}`,
+    );
+    const { dryRun } = (request.postDataJSON() ?? {}) as { dryRun?: boolean };
     const answer = path === "/api/actions" ? fixedEffect(shown, dryRun === true) : fixedAnswers[shown][path];
     if (typeof answer === "object") await route.fulfill({ json: answer });
     else await route.fulfill({ status: 503, json: { error: "refused", error_description: answer } });
@@ -65,6 +73,7 @@ export async function openControlledPage(
       await page.locator(".page-clock", { hasText: minute }).waitFor();
     },
     read: async () => regionsOf(await readPageTree(page, SHOWN), "page"),
+    requests,
     readMenu: async () => regionsOf(await readPageTree(page, ".side"), "menu"),
   };
 }
