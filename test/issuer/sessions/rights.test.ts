@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { HoldfastError, isHoldfastError } from "../../../src/core/errors.ts";
 import type { AuthenticatedUser, IssuerOptions, TokenResponse } from "../../../src/issuer/types.ts";
+import { AUTHENTICATE_DEADLINE_MS } from "../../../src/issuer/users/authenticate-calls.ts";
 import type { Store } from "../../../src/stores/store.ts";
 import type { FakeClock } from "../../../src/testing/fake-clock.ts";
 import {
@@ -126,23 +127,30 @@ for (const [name, open] of stores) {
         let renew: NonNullable<IssuerOptions["renew"]> = () => null;
         const { issuer } = createFixture({ store, clock, renew: async (...call) => await renew(...call) });
         const tokens = await logIn(issuer);
+        const hang: typeof renew = async ({ subject }, { signal }) =>
+          await new Promise((_, reject) =>
+            signal.addEventListener("abort", () => reject(new Error(subject))),
+          );
         const bad: (typeof renew)[] = [
           () => {
             throw new Error("the directory is down");
           },
-          async ({ subject }, { signal }) =>
-            await new Promise((_, reject) =>
-              signal.addEventListener("abort", () => reject(new Error(subject))),
-            ),
+          hang,
           () => ({ subject: "bob", scopes: [] }),
           () => ({ subject: "ann", scopes: ["two words"] }),
           () => ({ subject: "ann", scopes: [], claims: { exp: 1 } }),
           (() => undefined) as unknown as typeof renew,
         ];
         for (const one of bad) {
-          renew = one;
-          const outcome = await settleOnClock(clock, issuer.refresh(tokens.refresh_token));
-          assert.equal(outcome.status, "unavailable");
+          const called = Promise.withResolvers<void>();
+          renew = async (...call) => {
+            called.resolve();
+            return await one(...call);
+          };
+          const outcome = issuer.refresh(tokens.refresh_token);
+          await called.promise;
+          if (one === hang) await clock.advance(AUTHENTICATE_DEADLINE_MS);
+          assert.equal((await outcome).status, "unavailable");
         }
         const record = await store.sessions.get(tokens.session_id);
         assert.deepEqual([record?.generation, record?.endedAt], [1, null]);
