@@ -11,6 +11,9 @@ export interface Lane {
   readonly files: readonly string[];
 }
 
+/** So many files that mostly wait run at once. With two of them a machine of two cores is idle for a part of the run. */
+const WAITING_PLACES = 3;
+
 /** Files that use a small part of a processor, the longest first. */
 const mostlyWaiting = [
   "test/docs/walkthroughs.test.ts",
@@ -20,11 +23,14 @@ const mostlyWaiting = [
   "test/chaos/redis-partitions.test.ts",
   "test/chaos/headline.test.ts",
   "test/stores/redis-faults.test.ts",
-  "test/issuer/sessions/rights.test.ts",
+  "test/browser/websocket.test.ts",
+  "test/dashboard/memory.test.ts",
+  "test/chaos/connections.test.ts",
   "test/stores/redis-failover.test.ts",
   "test/guard/revocations/redis-feed.test.ts",
   "test/doctor/checks/redis.test.ts",
   "test/stores/redis-handshake.test.ts",
+  "test/ops/grafana.test.ts",
   "test/gateway/haproxy.test.ts",
   "test/server/redis-sentinel-settings.test.ts",
   "test/adapters/mount-issuer.test.ts",
@@ -34,9 +40,12 @@ const mostlyWaiting = [
 const mostlyComputing = [
   "test/package/package.test.ts",
   "test/cli/migrate.test.ts",
+  "test/cli/serve-redis.test.ts",
   "test/cli/restore.test.ts",
   "test/client/failures.test.ts",
   "test/doctor/ten-faults.test.ts",
+  "test/dashboard/administration.test.ts",
+  "test/cli/audit.test.ts",
   "test/chaos/kill.test.ts",
   "test/model/mutants.test.ts",
   "test/sim/simulate.test.ts",
@@ -61,7 +70,7 @@ export function arrangeFiles(files: readonly string[]): Lane[] {
   const long = mostlyComputing.filter((file) => given.has(file));
   const others = files.filter((file) => !waiting.includes(file) && !long.includes(file));
   return [
-    { places: 2, files: waiting },
+    { places: WAITING_PLACES, files: waiting },
     { places: availableParallelism(), files: [...long, ...others.toSorted()] },
   ];
 }
