@@ -52,7 +52,7 @@ test(
     await first.stop();
     const notice = page.getByRole("alert");
     await notice.waitFor();
-    assert.match(await notice.innerText(), /The stream is lost\..* the state of \d\d:\d\d:\d\d/s);
+    assert.match(await notice.innerText(), /The page gets no updates\..* the state of \d\d:\d\d:\d\d/s);
     assert.equal(await page.locator(".stale .headline").count(), 1);
     const second = await startService(settings, createLogger("silent"));
     t.after(second.stop);

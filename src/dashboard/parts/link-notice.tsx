@@ -21,7 +21,7 @@ export function LinkNotice({
   const seconds = Math.max(0, Math.ceil((retryAt - now) / 1000));
   return (
     <div class="link-lost" role="alert">
-      <strong>The stream is lost.</strong> {reason}{" "}
+      <strong>The page gets no updates.</strong> {reason}{" "}
       {lastAt !== null && `The page shows the state of ${clockTime(lastAt)}`}
       {/* A screen reader would read the whole notice again at each change. */}
       <span aria-hidden="true">
