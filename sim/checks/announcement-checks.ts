@@ -102,6 +102,8 @@ function findUnannouncedRestores(
   return losses.all.flatMap((loss): Violation[] => {
     const until = loss.restoredAt + SLACK_MS;
     if (!Number.isFinite(until) || told.some(({ at }) => loss.since <= at && at <= until)) return [];
+    // Nothing is written to a store that has lost its manifest.
+    if (losses.isDeleted("{store}", until)) return [];
     const lost = possible.find((operation) => isLostEnding(operation, loss, possible));
     if (lost === undefined) return [];
     const message = `the revocation of a ${lost.operation} was lost and restored, and no service announced that`;
