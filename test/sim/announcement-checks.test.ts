@@ -51,8 +51,9 @@ class WrittenAnnouncements {
   }
 
   /** The store goes back, and has lost a change of these keys. */
-  loss(since: number, at: number, keys: readonly string[]): this {
-    return this.entry(since, "writes lost", { since, isRemembered: true, changes: [{ at, keys }] });
+  loss(since: number, at: number, keys: readonly string[], isWhole?: true): this {
+    const changes = [{ at, keys, ...(isWhole && { isWhole }) }];
+    return this.entry(since, "writes lost", { since, isRemembered: true, changes });
   }
 
   eviction(at: number, ms: number): this {
@@ -167,6 +168,14 @@ test("the check notices that lost revocations were restored without an announcem
   assert.deepEqual(two.failures(), [], "the other logout may have appended the entry, without an answer");
   const heartbeat = written().logout(1_000).loss(2_000, 1_005, ["holdfast:{store}"]);
   assert.deepEqual(heartbeat.failures(), [], "only a heartbeat was lost");
+});
+
+test("no announcement is expected of a loss that deleted the log or the manifest, because nothing is restored", () => {
+  const begin = () => new WrittenAnnouncements().logout(1_000);
+  const log = ["holdfast:{store}:in-force"];
+  assert.deepEqual(begin().loss(2_000, 1_005, log, true).failures(), []);
+  const withoutManifest = begin().loss(2_000, 1_005, log).loss(2_000, 1_500, ["holdfast:{store}"], true);
+  assert.deepEqual(withoutManifest.failures(), []);
 });
 
 test("the check notices that the risk of evictions, or its end, was not announced within a minute", () => {
