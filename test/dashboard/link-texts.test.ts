@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Browser, Page, Route } from "playwright-core";
 import { noChromium, startChromium } from "../browser/chromium.ts";
@@ -66,4 +67,23 @@ test("the page says why it shows no state or an old one", { skip: noChromium }, 
   await page.reload();
   await texts.compare("the stream is lost", read);
   texts.finish();
+});
+
+test("a page that gets no stream waits longer after each failure", { skip: noChromium }, async (t) => {
+  const { adminAddress } = await startWatchedService(t);
+  const page = await browser.newPage();
+  t.after(async () => await page.close());
+  let attempts = 0;
+  await page.route("**/events", async (route) => {
+    attempts += 1;
+    await route.abort();
+  });
+  await page.clock.install({ time: AT });
+  await page.goto(adminAddress);
+  await page.clock.pauseAt(AT + 60_000);
+  const before = attempts;
+  for (let half = 0; half < 120; half++) await page.clock.runFor(500);
+  const later = attempts - before;
+  // The waits are at most 15 s, and a quarter more by chance.
+  assert.ok(later >= 2 && later <= 10, `${later} attempts in a minute`);
 });
