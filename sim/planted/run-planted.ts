@@ -48,7 +48,7 @@ function simulateBug(
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const { stdout, stderr, status, signal } = spawnSync(
     process.execPath,
-    ["--no-warnings", "--import", hooks, program, "--stop", ...flags],
+    [...process.execArgv, "--no-warnings", "--import", hooks, program, "--stop", ...flags],
     { encoding: "utf8", timeout: limitMs, env: { ...process.env, SIMULATION_BUG: bug.name } },
   );
   const [, seed, check = ""] = /^seed (\d+): ([^,]+),/m.exec(stdout) ?? [];
