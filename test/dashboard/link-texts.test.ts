@@ -81,9 +81,9 @@ test("a page that gets no stream waits longer after each failure", { skip: noChr
   await page.clock.install({ time: AT });
   await page.goto(adminAddress);
   await page.clock.pauseAt(AT + 60_000);
-  const before = attempts;
+  const earlier = attempts;
   for (let half = 0; half < 120; half++) await page.clock.runFor(500);
-  const later = attempts - before;
+  const later = attempts - earlier;
   // The waits are at most 15 s, and a quarter more by chance.
   assert.ok(later >= 2 && later <= 10, `${later} attempts in a minute`);
 });
