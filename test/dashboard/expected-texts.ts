@@ -5,7 +5,7 @@ import type { Region } from "./page-regions.ts";
 
 /** Set to write the expected texts anew. Read the differences before you commit them. */
 const isUpdate = process.env["UPDATE_TEXTS"] === "1";
-const LIMIT_MS = isUpdate ? 700 : 3_000;
+const LIMIT_MS = isUpdate ? 700 : 8_000;
 
 /** The texts that a page is expected to show, as a file of `texts/`. */
 export class ExpectedTexts {
