@@ -81,6 +81,7 @@ test("a view of revocations says whether it is complete, and its error without t
   const limit = "of 60000 | after 60 s without news, its tokens answer 503";
   assert.equal(textWith(null), undefined);
   assert.equal(textWith(view), `ok | the view is complete, 3 in force | 500 ${limit} | `);
+  assert.equal(textWith(view, "unavailable"), `ok | the view is complete, 3 in force | 500 ${limit} | `);
   assert.equal(textWith({ ...view, complete: false }), `degraded | the view is behind | 500 ${limit} | `);
   assert.equal(
     textWith({ ...view, complete: false }, "unavailable"),
