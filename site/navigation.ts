@@ -22,6 +22,7 @@ export interface Group {
 
 /** The places in the site of the pages that do not lie in docs/. */
 const outside: Readonly<Record<string, string>> = {
+  "README.md": "start/sixty-seconds.md",
   "ops/runbook.md": "run/runbook.md",
   "bench/README.md": "why/benchmarks.md",
   "CHANGELOG.md": "changelog.md",
@@ -42,7 +43,8 @@ export function readGroups(): Group[] {
     const [title = ""] = section.split("\n", 1);
     const lines = [...section.matchAll(/^- \[([^\]]+)\]\(([^)]+)\): (.+)$/gm)];
     const pages = lines.map(([, name = "", link = "", description = ""]) => {
-      const source = posix.join("docs", link);
+      const [path = ""] = link.split("#");
+      const source = posix.join("docs", path);
       const target = targetOf(source);
       if (target === null) throw new Error(`docs/README.md lists ${link}, which has no place in the site`);
       return { title: name, source, target, description };

@@ -30,9 +30,18 @@ export function stage(): void {
 export function stagePage(source: string): void {
   const target = targetOf(source);
   if (target === null) throw new Error(`${source} has no place in the site`);
-  const text = rewriteLinks(readFileSync(root + source, "utf8"), source, target);
+  const text = rewriteLinks(readPage(source), source, target);
   mkdirSync(dirname(stageFolder + target), { recursive: true });
   writeFileSync(stageFolder + target, text);
+}
+
+/** Reads a page. The site has one section of the README, as a page of its own. */
+export function readPage(source: string): string {
+  const text = readFileSync(root + source, "utf8");
+  if (source !== "README.md") return text;
+  const section = text.split(/^## /m).find((one) => one.startsWith("Sixty seconds\n"));
+  if (section === undefined) throw new Error('README.md has no section "Sixty seconds"');
+  return `# ${section}`;
 }
 
 /** Replaces the relative links of a page, outside of code. */
@@ -54,8 +63,13 @@ function siteLink(link: string, source: string, target: string): string {
   const file = posix.join(posix.dirname(source), path).replace(/\/$/, "");
   if (!existsSync(root + file)) throw new Error(`${source}: the link ${link} leads to no file`);
   const suffix = anchor === undefined ? "" : `#${anchor}`;
-  const place = file.startsWith("docs/images/") ? file.slice("docs/".length) : targetOf(file);
+  const place = file.startsWith("docs/images/") ? file.slice("docs/".length) : placeOf(file, anchor);
   if (place !== null) return posix.relative(posix.dirname(target), place) + suffix;
   const kind = statSync(root + file).isDirectory() ? "tree" : "blob";
   return `${homepage}/${kind}/main/${file}${suffix}`;
+}
+
+/** The page of the site that has this place of a file. `null` when only the repository has it. */
+function placeOf(file: string, anchor: string | undefined): string | null {
+  return file === "README.md" && anchor !== "sixty-seconds" ? null : targetOf(file);
 }

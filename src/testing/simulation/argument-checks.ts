@@ -23,6 +23,15 @@ export function checkText(name: string, value: string): string {
   return value;
 }
 
+/** Checks a host. A request reaches a host only when its URL spells the host in the same way. */
+export function checkHost(name: string, value: string): void {
+  checkText(name, value);
+  if (["http", "https"].some((scheme) => URL.parse(`${scheme}://${value}/`)?.host === value)) return;
+  const host = (URL.parse(value) ?? URL.parse(`http://${value}`))?.host ?? "";
+  const like = host === "" ? "auth.example" : host;
+  throw invalidValue(name, `a host in lower case, without scheme and path, such as "${like}"`, value);
+}
+
 /** Checks the name of a process. `"*"` stands for any process where `mayBeAny` holds. */
 export function checkProcessName(
   name: string,

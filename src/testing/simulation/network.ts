@@ -1,5 +1,5 @@
 import { invalidValue } from "../../core/option-values.ts";
-import { checkFunction, checkProcessName, checkText } from "./argument-checks.ts";
+import { checkFunction, checkHost, checkProcessName } from "./argument-checks.ts";
 import { createConditions, type NetworkConditions } from "./network-conditions.ts";
 import type { Machine, Scheduler } from "./scheduler.ts";
 import { BODILESS, readWhole, wholeResponse } from "./whole-response.ts";
@@ -102,7 +102,7 @@ export class SimulatedNetwork {
 
   /** @internal */
   listen(host: string, process: Machine, handler: RequestHandler): void {
-    checkText("listen: host", host);
+    checkHost("listen: host", host);
     checkFunction("listen: handler", handler);
     const listeners = this.#listeners.get(host) ?? [];
     this.#listeners.set(host, listeners);

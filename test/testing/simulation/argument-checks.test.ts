@@ -104,6 +104,29 @@ test("a condition of the network that is misspelt or out of range is refused, an
   assert.deepEqual({ ...conditions }, { ...before, drop: 0.5, latencyMs: [1, 1] });
 });
 
+test("a host to listen at is refused when the URL of a request would spell it differently", async () => {
+  for (const [host, like] of [
+    ["http://x.example", "x.example"],
+    ["https://x.example:8443/path", "x.example:8443"],
+    ["x.example/path", "x.example"],
+    ["X.example", "x.example"],
+    ["a b", "auth.example"],
+  ] as const) {
+    const world = new World({ seed: 1 });
+    world.process("server", ({ listen }) => listen(host, () => new Response()));
+    await world.run(1);
+    assert.equal(
+      String(world.history[0]?.data["error"]).split("\n")[0],
+      `HoldfastError: listen: host must be a host in lower case, without scheme and path, such as "${like}"; got "${host}"`,
+    );
+  }
+  const world = new World({ seed: 1 });
+  const hosts = ["x.example", "x.example:80", "x.example:8443", "127.0.0.1:3000", "[::1]", "localhost"];
+  world.process("server", ({ listen }) => hosts.forEach((host) => listen(host, () => new Response())));
+  await world.run(1);
+  assert.deepEqual(world.history, []);
+});
+
 test("a program that sleeps for no time, listens without a handler or returns no response is told so", async () => {
   const world = new World({ seed: 1 });
   world.process("sleeper", async ({ sleep }) => await sleep(wrong("1s")));

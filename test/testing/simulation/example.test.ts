@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
@@ -23,6 +24,19 @@ test("docs/extend/simulation.md shows the simulated service of the examples", ()
   const body = read("examples/simulated-service.ts").replace("export async function", "async function");
   const start = body.indexOf("/** Two processes");
   assert.ok(start > 0 && read("docs/extend/simulation.md").includes(body.slice(start)));
+});
+
+test("docs/extend/simulation.md begins with a small test that passes", () => {
+  const [, code = ""] = /^```ts\n([^]*?)^```$/m.exec(read("docs/extend/simulation.md")) ?? [];
+  assert.ok(code.split("\n").length < 30, "the first example is small");
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const options = ["--conditions=holdfast-source", "--input-type=module", "--test-reporter=tap"];
+  const { status, stdout } = spawnSync(process.execPath, [...options, "--eval", code], {
+    env,
+    encoding: "utf8",
+  });
+  assert.match(stdout, /^# pass 1$/m);
+  assert.equal(status, 0, stdout);
 });
 
 test("the simulated service of the examples runs with five seeds in one process without a warning", async (t) => {
