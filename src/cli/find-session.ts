@@ -4,6 +4,7 @@ import {
   findSessionByDigest,
   giveUpIfLost,
   lookUpSession,
+  SESSION_ID,
   type NamedSessions,
 } from "../server/find-session.ts";
 import type { Service } from "../server/service.ts";
@@ -12,29 +13,39 @@ import { ACTOR } from "./user-rights.ts";
 /** A longer text may be a token, which must not be printed. */
 const MAX_SHOWN_CHARS = 128;
 
-/** Returns the id of a session of the store. `name` is the id, or the `holdfast.session` of a log line. */
-async function findSessionId(service: NamedSessions, name: string): Promise<string | null> {
-  if ((await lookUpSession(service, name)) !== "absent") return name;
-  const id = await findSessionByDigest(service, name, Infinity);
-  // The session of an event may be removed from the store by now.
-  return id === null || (await lookUpSession(service, id)) === "absent" ? null : id;
+/** Finds the session that `name` means: its id, or the `holdfast.session` of a log line. Its record may be gone by now. */
+async function findSession(
+  service: NamedSessions,
+  name: string,
+): Promise<{ readonly id: string; readonly state: Awaited<ReturnType<typeof lookUpSession>> }> {
+  const state = await lookUpSession(service, name);
+  const id = state === "absent" ? await findSessionByDigest(service, name, Infinity) : null;
+  return id === null ? { id: name, state } : { id, state: await lookUpSession(service, id) };
 }
 
 /**
- * Returns the id of the session to end. Throws for a session that the store does not know, unless `isForced`. A note says
- * when the record is damaged.
+ * Returns the id of the session to end. Throws for a session that the store does not know, unless `isForced`, and for a
+ * text that is no session id. A note says when the record is damaged.
  */
 export async function findSessionToEnd(
   service: NamedSessions,
   name: string,
   isForced: boolean,
 ): Promise<string> {
-  const id = await findSessionId(service, name);
-  if (id === null && !isForced) throw unknownId("session", name, "ended");
-  if (id !== null && (await lookUpSession(service, id)) === "damaged") {
+  const { id, state } = await findSession(service, name);
+  if (state === "absent" && !SESSION_ID.test(id)) {
+    const force =
+      "--force takes a session id, which has 32 hexadecimal digits: the sid of its tokens, or the session of an event of holdfast audit --json";
+    throw new HoldfastError(
+      "invalid_option",
+      `there is no ${nameOf("session", id)}: nothing was ended; ${force}`,
+    );
+  }
+  if (state === "absent" && !isForced) throw unknownId("session", id, "ended");
+  if (state === "damaged") {
     console.error(`note: the record of session ${id} is damaged; the session ends all the same`);
   }
-  return id ?? name;
+  return id;
 }
 
 /**
@@ -51,8 +62,28 @@ export async function revokeSession(
 
 /** The error for an id that the store does not know. `done` says what did not happen, for example `ended`. */
 export function unknownId(what: string, id: string, done: string): HoldfastError {
-  const isShown = id.length <= MAX_SHOWN_CHARS && !id.startsWith(REFRESH_TOKEN_PREFIX);
-  const name = isShown ? `${what} ${id}` : `${what} of this name, which is no ${what} id`;
   const force = `--force revokes the id of a ${what} that this store has lost`;
-  return new HoldfastError("invalid_option", `there is no ${name}: nothing was ${done}; ${force}`);
+  return new HoldfastError(
+    "invalid_option",
+    `there is no ${nameOf(what, id)}: nothing was ${done}; ${force}`,
+  );
+}
+
+function nameOf(what: string, id: string): string {
+  const isShown = id.length <= MAX_SHOWN_CHARS && !id.startsWith(REFRESH_TOKEN_PREFIX);
+  return isShown ? `${what} ${id}` : `${what} of this name, which is no ${what} id`;
+}
+
+/** Ends every session of the subject, also those that the store has lost, which a note counts. Returns how many were live. */
+export async function endSessionsOf({ issuer }: Pick<Service, "issuer">, subject: string): Promise<number> {
+  const by = { actor: ACTOR };
+  const ended = await issuer.sessions.endAll(subject, by);
+  const lost = await issuer.sessions.giveUpLost(subject, by);
+  if (lost > 0) {
+    const which = lost === 1 ? "session that the store lacks is" : "sessions that the store lacks are";
+    console.error(
+      `note: ${lost} more ${which} given up; a refresh is invalid_grant from now on, and no longer 503`,
+    );
+  }
+  return ended;
 }

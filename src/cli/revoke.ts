@@ -1,7 +1,7 @@
 import { HoldfastError } from "../core/errors.ts";
 import { withService } from "../server/maintenance/with-service.ts";
 import { UsageError, type Command } from "./command.ts";
-import { findSessionToEnd, revokeSession, unknownId } from "./find-session.ts";
+import { endSessionsOf, findSessionToEnd, revokeSession, unknownId } from "./find-session.ts";
 import { ACTOR } from "./user-rights.ts";
 
 export const revoke: Command = {
@@ -53,7 +53,7 @@ export const revoke: Command = {
       } else {
         const user = (await issuer.users.get(id)) ?? (await store.users.getBySubject(id));
         if (user === null) throw new HoldfastError("invalid_option", `there is no user ${id}`);
-        await issuer.revoke({ kind: "subject", id: user.subject }, by);
+        await endSessionsOf(service, user.subject);
       }
       console.log(`revoked ${option} ${revoked}`);
       return 0;

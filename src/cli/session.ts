@@ -1,7 +1,7 @@
 import { withService } from "../server/maintenance/with-service.ts";
 import type { Service } from "../server/service.ts";
 import { UsageError, type Command } from "./command.ts";
-import { findSessionToEnd, revokeSession } from "./find-session.ts";
+import { endSessionsOf, findSessionToEnd, revokeSession } from "./find-session.ts";
 import { createTable } from "./table.ts";
 import { ACTOR } from "./user-rights.ts";
 
@@ -120,7 +120,7 @@ export const sessionEnd: Command = {
       }
       const { subject, known } = await subjectOf(service, name ?? "");
       await noteDamaged(service, subject);
-      const ended = await issuer.sessions.endAll(subject, { actor: ACTOR });
+      const ended = await endSessionsOf(service, subject);
       if (ended === 0 && !known) warnUnknown(name ?? "");
       console.log(`ended ${ended} ${ended === 1 ? "session" : "sessions"} of ${name}`);
       return 0;

@@ -8,6 +8,9 @@ const PAGE = 1_000;
 /** What `createSessionDigest` returns. The id of a session is longer. */
 const DIGEST = /^[\da-f]{16}$/;
 
+/** The form of every id that the issuer creates. */
+export const SESSION_ID: RegExp = /^[\da-f]{32}$/;
+
 /** A service whose sessions have names in its log. */
 export type NamedSessions = Pick<Service, "store" | "sessionDigest">;
 

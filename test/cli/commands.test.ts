@@ -183,10 +183,16 @@ test("an id that the store does not have ends nothing and leaves no event, unles
   );
   assert.equal(await events(), before);
 
-  for (const [, command] of commands) {
-    const { code, out } = await runHoldfast([...command, "nope", "--force"], { data });
+  for (const [what, command] of commands) {
+    if (what === "session") {
+      const refused = await runHoldfast([...command, "nope", "--force"], { data });
+      assert.deepEqual([refused.code, refused.out], [1, ""]);
+      assert.match(refused.err, /--force takes a session id, which has 32 hexadecimal digits/);
+    }
+    const id = what === "session" ? "0123456789abcdef".repeat(2) : "nope";
+    const { code, out } = await runHoldfast([...command, id, "--force"], { data });
     assert.equal(code, 0);
-    assert.match(out, /^(?:revoked session|revoked key|ended session) nope\n$/);
+    assert.match(out, new RegExp(`^(?:revoked|ended) ${what} ${id}\n$`));
   }
   const made = (await events()).trimEnd().split("\n").slice(0, commands.length);
   assert.ok(

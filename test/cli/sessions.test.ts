@@ -108,25 +108,64 @@ test("sessions are listed and ended at the command line, and an ended one closes
   assert.equal((await holdfast("session", "list")).code, 2);
 });
 
+/** A service, and a session of alice whose record is deleted. */
+async function deleteRecord(t: TestContext) {
+  const data = await temporaryDataDir();
+  const service = await startService(data);
+  t.after(async () => await service.stop());
+  const session = (await (await post(service.url, "/auth/login", CREDENTIALS)).json()) as Tokens;
+  const digest = [...service.output().matchAll(/"holdfast\.session":"(\w+)"/g)].at(-1)?.[1] ?? "";
+  const db = new DatabaseSync(join(data, "holdfast.db"));
+  db.prepare("DELETE FROM sessions WHERE id = ?").run(session.session_id);
+  db.close();
+  assert.equal((await refresh(service.url, session.refresh_token)).status, 503);
+  const assertInvalid = async () => {
+    const refused = await refresh(service.url, session.refresh_token);
+    const { error } = (await refused.json()) as { error: string };
+    assert.deepEqual([refused.status, error], [400, "invalid_grant"]);
+  };
+  const holdfast = async (...args: string[]) => await runHoldfast(args, { data });
+  return { id: session.session_id, digest, holdfast, assertInvalid };
+}
+
 for (const command of [
   ["session", "end"],
   ["revoke", "--session"],
 ]) {
-  test(`fault 64: holdfast ${command.join(" ")} --force ends a session whose record was deleted, also for its refresh tokens`, async (t) => {
-    const data = await temporaryDataDir();
-    const service = await startService(data);
-    t.after(async () => await service.stop());
-    const session = (await (await post(service.url, "/auth/login", CREDENTIALS)).json()) as Tokens;
-    const db = new DatabaseSync(join(data, "holdfast.db"));
-    db.prepare("DELETE FROM sessions WHERE id = ?").run(session.session_id);
-    db.close();
-    assert.equal((await refresh(service.url, session.refresh_token)).status, 503);
-    const { code, err } = await runHoldfast([...command, session.session_id, "--force"], { data });
+  const name = command.join(" ");
+  test(`fault 64: holdfast ${name} --force ends a session whose record was deleted, also for its refresh tokens`, async (t) => {
+    const { id, holdfast, assertInvalid } = await deleteRecord(t);
+    const { code, err } = await holdfast(...command, id, "--force");
     assert.equal(code, 0, err);
-    const refused = await refresh(service.url, session.refresh_token);
+    await assertInvalid();
+  });
+
+  test(`fault 64: holdfast ${name} --force finds a session whose record was deleted by its digest in the log`, async (t) => {
+    const { id, digest, holdfast, assertInvalid } = await deleteRecord(t);
+    const unforced = await holdfast(...command, digest);
+    assert.deepEqual([unforced.code, unforced.err.includes(`no session ${id}`)], [1, true], unforced.err);
+    const { code, out, err } = await holdfast(...command, digest, "--force");
+    assert.deepEqual([code, out.endsWith(`session ${id}\n`)], [0, true], err);
+    await assertInvalid();
+  });
+}
+
+for (const command of [
+  ["session", "end", "--user"],
+  ["revoke", "--user"],
+]) {
+  test(`fault 64: holdfast ${command.join(" ")} gives up a session of the user whose record was deleted`, async (t) => {
+    const { id, holdfast, assertInvalid } = await deleteRecord(t);
+    const { code, err } = await holdfast(...command, "alice");
     assert.deepEqual(
-      [refused.status, ((await refused.json()) as { error: string }).error],
-      [400, "invalid_grant"],
+      [code, err.startsWith("note: 1 more session that the store lacks is given up")],
+      [0, true],
+      err,
     );
+    await assertInvalid();
+    assert.equal((await holdfast(...command, "alice")).err, "", "it is given up once");
+    const audited = await holdfast("audit", "--session", id, "--kind", "session_ended", "--json");
+    const { subject } = JSON.parse(audited.out) as { subject: string | null };
+    assert.notEqual(subject, null);
   });
 }

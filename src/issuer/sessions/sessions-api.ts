@@ -3,6 +3,7 @@ import { invalidOption, readWholeNumber } from "../../core/options.ts";
 import type { IssuerContext } from "../context.ts";
 import type { IssuerLifecycle } from "../lifecycle.ts";
 import { findSession, findToEnd, type AuthenticSession } from "../store/session-record.ts";
+import { giveUpLostSessions } from "./lost-sessions.ts";
 import { checkRevocationId } from "./revoke.ts";
 import { formatPosition, MAX_LISTED_SESSIONS, parsePosition } from "./session-position.ts";
 import type { EndOptions, Sessions, SessionView } from "./session-types.ts";
@@ -34,6 +35,10 @@ export function sessionsOf(ctx: IssuerContext, afterReady: IssuerLifecycle["afte
     endAll: afterReady(async (subject, options) => {
       checkRevocationId(subject);
       return await endSubject(ctx, subject, "revoked", options);
+    }),
+    giveUpLost: afterReady(async (subject, options) => {
+      checkRevocationId(subject);
+      return await giveUpLostSessions(ctx, subject, options);
     }),
   };
 }

@@ -2,7 +2,7 @@ import { invalidOption } from "../../../core/options.ts";
 import type { Action } from "../../../dashboard/wire-api.ts";
 import type { SessionView } from "../../../issuer/sessions/session-types.ts";
 import type { Service } from "../../service.ts";
-import { findLiveSession } from "../../find-session.ts";
+import { findLiveSession, SESSION_ID } from "../../find-session.ts";
 import { durationWords } from "../../health/words.ts";
 import { writeAuditNote } from "../../audit-note.ts";
 import type { BreakerAction } from "./breaker-action.ts";
@@ -35,7 +35,10 @@ export async function plan(service: Service, breakers: BreakerAction, action: Ac
 async function planEndSession(service: Service, id: string): Promise<Plan> {
   const { issuer } = service;
   const session = await findLiveSession(service, id);
-  if (session === null) return { effect: "ends nothing: there is no such live session", run: null };
+  if (session === null) {
+    const force = `if the store has lost it, run holdfast session end ${SESSION_ID.test(id) ? id : "ID"} --force`;
+    return { effect: `ends nothing: there is no such live session; ${force}`, run: null };
+  }
   const named = session === "damaged" ? `the session ${id}, whose record is damaged` : nameOf(session);
   return {
     effect: `ends ${named}`,
@@ -63,12 +66,14 @@ async function planEndSubject({ issuer }: Service, subject: string): Promise<Pla
     effect: `ends ${sessionsOf(count, subject)}${damagedWords(damaged, count)}, and revokes every earlier token`,
     async run(by) {
       const ended = await issuer.sessions.endAll(subject, by);
+      const lost = await issuer.sessions.giveUpLost(subject, by);
+      const also = lost === 0 ? "" : `, gave up ${lost} more that the store had lost`;
       // A store cannot tell whether a session with a damaged record was live, so it may not count it.
       const which =
         damaged === 0
           ? sessionsOf(String(ended), subject)
           : `all sessions of ${subject}, also those with damaged records`;
-      return { ...audited, effect: `ended ${which}, and revoked every earlier token` };
+      return { ...audited, effect: `ended ${which}${also}, and revoked every earlier token` };
     },
   };
 }
