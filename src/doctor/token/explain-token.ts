@@ -10,6 +10,7 @@ import { describeIssuerDifference } from "./issuer-difference.ts";
 import { findGraphToken, isNamelessServiceAccount } from "./known-mistakes.ts";
 import { adviseChoice } from "./judge-audience.ts";
 import { isAcceptedFor, judgeClaims } from "./judge-claims.ts";
+import { adviseRights, proposeScopesFrom } from "./judge-scopes.ts";
 import { judgeSignature, judgeUnconfiguredSignature } from "./judge-signature.ts";
 import { readToken } from "./read-token.ts";
 
@@ -225,7 +226,9 @@ async function explainOtherIssuer(
     return toReport([...findings, warn(detail, advice)], []);
   }
   // A guard with every name in `aud` would accept tokens for other APIs.
-  const options = { issuer: iss, audience: expected ?? namedApis(token.claims)[0] ?? aud ?? null };
+  const audience = expected ?? namedApis(token.claims)[0] ?? aud ?? null;
+  const scopesFrom = proposeScopesFrom(token.claims, audience);
+  const options = { issuer: iss, audience, ...(scopesFrom && { scopesFrom }) };
   const known = ok("no preset fits its issuer, and none is needed for a provider that follows the standards");
   const [settings] = readIssuerOrTenants("the guard", options).issuers;
   const suggestion = { settings, audience: expected, hasPreset: false };
@@ -273,6 +276,7 @@ async function judgeBySuggestion(
   if (signature.status === "fail") return toReport(all, []);
   const isRefused = judged.some(({ status }) => status === "fail");
   if (isRefused && !fitsNewToken(token, settings, suggested)) return toReport(all, []);
+  if (!suggested.hasPreset) all.push(...adviseRights(settings.scopesFrom));
   return toReport(all, ['import { createGuard } from "holdfast-guard";', ...code]);
 }
 

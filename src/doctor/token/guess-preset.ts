@@ -156,10 +156,15 @@ export function presetNameOf({ iss }: Claims): PresetName | null {
 /** The clients of every realm of Keycloak. It names them in tokens of users with their roles. */
 const keycloakClients: ReadonlySet<string> = new Set(["account", "broker", "realm-management"]);
 
+/** Whether every realm of Keycloak has a client of this name. */
+export function isKeycloakClient(name: string): boolean {
+  return keycloakClients.has(name);
+}
+
 /** The names in `aud` that may be an API of the reader. OpenID Connect also names the address of the user's claims. */
 export function namedApis({ aud }: Claims): readonly string[] {
   const named = [aud ?? []].flat().filter((one) => typeof one === "string");
-  return named.filter((one) => !keycloakClients.has(one) && !one.endsWith("/userinfo"));
+  return named.filter((one) => !isKeycloakClient(one) && !one.endsWith("/userinfo"));
 }
 
 /** `null` when the token names values that the preset does not accept. */

@@ -1,6 +1,7 @@
 import type { InvalidVerdict, JwtClaims } from "../../core/verdict.ts";
+import type { ClaimsPolicy } from "../../jwt/claims.ts";
 import { fail, warn, type Finding } from "../finding.ts";
-import { namedApis, presetNameOf } from "./guess-preset.ts";
+import { isKeycloakClient, namedApis, presetNameOf } from "./guess-preset.ts";
 
 type Claims = Readonly<JwtClaims>;
 
@@ -42,6 +43,21 @@ function explainSuggested(what: string, claims: Claims, { audience }: Suggestion
   if (own === undefined) return fail(what, adviseNewToken(claims, audience));
   const advice = `if ${show(own)} is your API, run the command again with that text (--audience); else ${adviseNewToken(claims, audience)}`;
   return fail(what, advice);
+}
+
+/** Warns when the token is accepted for an audience that no API of the reader has. */
+export function warnOfSharedAudience(
+  { aud }: Claims,
+  { audience, audienceFrom }: Pick<ClaimsPolicy, "audience" | "audienceFrom">,
+): readonly Finding[] {
+  const named = [aud].flat();
+  const accepted = audienceFrom === "aud" ? (audience ?? []).filter((one) => named.includes(one)) : [];
+  if (accepted.length === 0 || !accepted.every(isKeycloakClient)) return [];
+  const names = accepted.map(show).join(" and ");
+  const detail = `its audience ${names} is no API: Keycloak writes it into the tokens of all users of the realm, whichever API they are for`;
+  const advice =
+    "add an audience mapper for your API to the client in Keycloak, get a new token, and expect that audience (--audience)";
+  return [warn(detail, advice)];
 }
 
 /** Warns when the lines have one of several audiences, because only the reader knows which one is the API. */

@@ -1,15 +1,13 @@
-import { claimAt } from "../../core/claim-path.ts";
 import type { InvalidVerdict, JwtClaims } from "../../core/verdict.ts";
-import { ScopeSets } from "../../guard/issuers/scope-sets.ts";
 import type { IssuerSettings } from "../../guard/issuer-settings.ts";
-import { isRecord } from "../../core/json.ts";
 import { refuseClaims } from "../../jwt/claims.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
 import { tokenKind } from "../../jwt/token-kind.ts";
-import { fail, ok, warn, type Finding } from "../finding.ts";
+import { fail, ok, type Finding } from "../finding.ts";
 import { presetNameOf } from "./guess-preset.ts";
-import { explainAudience, type Suggestion } from "./judge-audience.ts";
+import { explainAudience, warnOfSharedAudience, type Suggestion } from "./judge-audience.ts";
 import { describeIssuerDifference } from "./issuer-difference.ts";
+import { judgeScopes } from "./judge-scopes.ts";
 import { explainGoogleRefusal } from "./known-mistakes.ts";
 
 type Claims = Readonly<JwtClaims>;
@@ -34,7 +32,7 @@ export function judgeClaims(
   const refused = refuseClaims(token, { ...claimsPolicy, defersAbsent: isAuthorityAsked });
   const scopes = judgeScopes(token.claims, settings.scopesFrom);
   return refused === null
-    ? [ok("its claims are accepted"), scopes]
+    ? [ok("its claims are accepted"), ...warnOfSharedAudience(token.claims, claimsPolicy), scopes]
     : [explainRefusal(refused, token.claims, suggestion), scopes];
 }
 
@@ -109,49 +107,6 @@ function explainKind(claims: Claims, claim: string, got: string, expected: strin
     `its typ is ${got}, and ${expected} are accepted`,
     `types: [${got}], if the provider's access tokens have this typ`,
   );
-}
-
-/** Claims in which providers keep roles and rights, beside those of scopes. */
-const ROLE_PATHS = [
-  "realm_access.roles",
-  "roles",
-  "permissions",
-  "groups",
-  "cognito:groups",
-  "scp",
-  "scope",
-  "app_metadata.roles",
-];
-
-/** Scopes decide at a route, so a token that grants none is worth a look. */
-function judgeScopes(claims: Claims, scopesFrom: readonly string[]): Finding {
-  const scopes = new ScopeSets(scopesFrom).scopesOf(claims);
-  const read = new Set(scopesFrom.includes("scope") ? [...scopesFrom, "scp"] : scopesFrom);
-  const resources = isRecord(claims["resource_access"]) ? Object.keys(claims["resource_access"]) : [];
-  const paths = [
-    ...ROLE_PATHS,
-    ...resources.map((name) => `resource_access.${name}.roles`),
-    ...namespacedRoles(claims),
-  ];
-  const unread = paths.filter((path) => !read.has(path) && hasNames(claimAt(claims, path)));
-  if (unread.length === 0) {
-    return ok(scopes.length === 0 ? "it grants no scope" : `it grants the scopes ${scopes.join(", ")}`);
-  }
-  const granted = scopes.length === 0 ? "it grants no scope" : `it grants ${scopes.join(", ")}`;
-  const advice = `scopesFrom: ${JSON.stringify([...scopesFrom, ...unread])}, if these are rights in your API`;
-  const detail = `${granted}; there are further names in ${unread.join(", ")}, which are not read`;
-  return scopes.length === 0 ? warn(detail, advice) : ok(`${detail} (${advice})`);
-}
-
-/** Auth0 and others write claims of an application under names that are URLs. */
-function namespacedRoles(claims: Claims): string[] {
-  return Object.keys(claims).filter((name) => /^https?:\/\/.+\/(?:roles|permissions|groups)$/.test(name));
-}
-
-function hasNames(value: unknown): boolean {
-  return Array.isArray(value)
-    ? value.some((one) => typeof one === "string")
-    : typeof value === "string" && value !== "";
 }
 
 function show(value: unknown): string {

@@ -209,21 +209,6 @@ test("doctor token explains why an access token is refused where ID tokens alone
   assertFinding(report, "fail", /this is an access token.*\(scope is "openid"\)/, /send the ID token/);
 });
 
-test("doctor token shows where the roles of a provider without a preset are", async () => {
-  const claims = { iss: "https://id.example.org", aud: AUDIENCE, realm_access: { roles: ["editor"] } };
-  const report = await explainToken(mint.token(claims), nothing);
-  assertFinding(
-    report,
-    "warn",
-    /further names in realm_access\.roles/,
-    /scopesFrom: \["scope","scp","realm_access\.roles"\]/,
-  );
-  assert.deepEqual(report.code, [
-    'import { createGuard } from "holdfast-guard";',
-    `createGuard({"issuer":"https://id.example.org","audience":"${AUDIENCE}"})`,
-  ]);
-});
-
 test("doctor token proposes another claim for the audience where a token has no aud", async () => {
   const claims = { iss: "https://id.example.org", aud: undefined, client_id: "orders-app" };
   const report = await explainToken(mint.token(claims), { ...nothing, audience: AUDIENCE });
