@@ -94,16 +94,19 @@ const force: Readonly<Record<ForcedPart, Force>> = {
     clients: { ...plan.clients, keepers: 2, administrators: 1 },
     faults: plan.faults.filter(({ kind }) => kind !== "clock step"),
   }),
-  /** Upgrades all the time, frequent refreshes, and answers that get lost between the two. */
-  upgrades: (plan) => ({
-    ...plan,
-    olderServices: plan.services,
-    upgrades: drawUpgrades(createDraw(plan, "upgrades"), plan.faultyMs, plan.faultyMs / UPGRADE_PAUSE_MS),
-    pauseMs: 5 * SECOND,
-    lifetimes: { ...plan.lifetimes, accessTokenTtlMs: 30 * SECOND },
-    network: { ...plan.network, drop: 0.03 },
-    faults: plan.faults.filter(({ kind }) => kind !== "clock step"),
-  }),
+  /** Upgrades all the time, frequent refreshes, and clients that are offline between a refresh and its answer. */
+  upgrades: (plan) => {
+    const upgrades = drawUpgrades(
+      createDraw(plan, "upgrades"),
+      plan.faultyMs,
+      plan.faultyMs / UPGRADE_PAUSE_MS,
+    );
+    const lifetimes = { ...plan.lifetimes, accessTokenTtlMs: 30 * SECOND };
+    const network = { ...plan.network, drop: 0.03 };
+    const faults = plan.faults.filter(({ kind }) => kind !== "clock step");
+    const busy = { ...plan, olderServices: plan.services, upgrades, lifetimes, network, faults };
+    return withFaults({ ...busy, pauseMs: 5 * SECOND }, "client offline", 7 * SECOND);
+  },
   /** Keys that sign before a guard can have seen them, and tokens that live for a short time. */
   "key rotations": (plan) => ({
     ...plan,
