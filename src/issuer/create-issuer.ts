@@ -138,10 +138,10 @@ function createParts(options: IssuerOptions): IssuerParts {
   const recorder = createEventRecorder(config.name, clock, counts, () => store);
   const outage = new StoreOutage(clock, {
     onFailure: (message) => recorder.emit("store_failed", message),
-    onRestored: (afterMs) =>
+    onRestored: (failedMs, answeredMs) =>
       recorder.emit(
         "store_restored",
-        `the store answers again, after ${Math.round(afterMs / 1_000)} seconds`,
+        `the store answers again: it failed for ${Math.round(failedMs / 1_000)} s, and has answered for ${Math.round(answeredMs / 1_000)} s since`,
       ),
   });
   const { store, health: storeHealth } = openCheckedStore(givenStore, {

@@ -7,12 +7,14 @@ const MIN_WELL_AFTER_MS = 3_000;
  * this soon after the last one belongs to the same trouble.
  */
 const MAX_WELL_AFTER_MS = 5 * 60_000;
+/** After so many recoveries in a row that did not last, the store fails now and then. */
+const MIN_RELAPSES = 2;
 
 interface OutageListener {
   /** The store answered before, and does not answer now. */
   readonly onFailure: (message: string) => void;
-  /** The store answers again, `afterMs` after the first failure. */
-  readonly onRestored: (afterMs: number) => void;
+  /** The store answers again. `failedMs` lie between its first and its latest failure, and `answeredMs` after the latest. */
+  readonly onRestored: (failedMs: number, answeredMs: number) => void;
 }
 
 /** Tells the operator once that a store fails, and once that it answers again. */
@@ -23,6 +25,8 @@ export class StoreOutage {
   #failing: { readonly since: number; isWriteNeeded: boolean } | null = null;
   /** The monotonic time of the latest failure, which may be of an earlier outage. */
   #latestFailure = Number.NEGATIVE_INFINITY;
+  /** How many recoveries in a row did not last. */
+  #relapses = 0;
   /** How long the store must not have failed before it counts as restored. */
   #wellAfterMs = MIN_WELL_AFTER_MS;
 
@@ -39,9 +43,10 @@ export class StoreOutage {
       if (access === "write") this.#failing.isWriteNeeded = true;
       return;
     }
-    // The last recovery was announced too soon, so the next one needs twice the pause that looked like it.
+    this.#relapses = sinceLatestMs < MAX_WELL_AFTER_MS ? this.#relapses + 1 : 0;
+    // A second outage is news. From the third one, a recovery needs twice the pause that looked like the last one.
     this.#wellAfterMs =
-      sinceLatestMs < MAX_WELL_AFTER_MS ? Math.min(2 * sinceLatestMs, MAX_WELL_AFTER_MS) : MIN_WELL_AFTER_MS;
+      this.#relapses >= MIN_RELAPSES ? Math.min(2 * sinceLatestMs, MAX_WELL_AFTER_MS) : MIN_WELL_AFTER_MS;
     this.#failing = { since: now, isWriteNeeded: access === "write" };
     this.#listener.onFailure(message);
   }
@@ -53,6 +58,6 @@ export class StoreOutage {
     const now = this.#clock.monotonic();
     if ((isWriteNeeded && access === "read") || now - this.#latestFailure < this.#wellAfterMs) return;
     this.#failing = null;
-    this.#listener.onRestored(now - since);
+    this.#listener.onRestored(this.#latestFailure - since, now - this.#latestFailure);
   }
 }
