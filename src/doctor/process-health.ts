@@ -6,6 +6,10 @@ import type { DoctorContext } from "./context.ts";
 
 /** The part of `GET /health` that is judged. A process of another version may have further components. */
 export interface ProcessHealth {
+  /** Left out by a process of an older version. */
+  readonly headline?:
+    | { readonly text: string; readonly advice: string | null; readonly part: string | null }
+    | undefined;
   readonly outcomes: Readonly<Record<string, { status: HealthStatus; because: readonly string[] }>>;
   readonly components: Readonly<Record<string, JudgedComponent>>;
 }
@@ -21,6 +25,10 @@ const affectedSchema = z.partialRecord(
   z.enum(["degraded", "unavailable"]),
 );
 const healthSchema = z.object({
+  headline: z
+    .object({ text: z.string(), advice: z.string().nullable(), part: z.string().nullable() })
+    .optional()
+    .catch(undefined),
   outcomes: z.record(z.string(), z.object({ status: statusSchema, because: z.array(z.string()) })),
   components: z.record(
     z.string(),

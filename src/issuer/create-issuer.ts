@@ -110,6 +110,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
         unknownSecret: ctx.secretCheck.problem,
         clockDifferenceMs: ctx.storeTime.differenceMs,
       },
+      sessions: { damaged: ctx.counts.damagedSessions, lost: ctx.counts.lostSessions },
       keys: keys.list(),
     }),
     metrics: () => issuerMetrics(ctx, storeHealth()),
@@ -148,7 +149,7 @@ function createParts(options: IssuerOptions): IssuerParts {
     clock,
     counts,
     outage,
-    onDamaged: reportDamaged(recorder, clock),
+    onDamaged: reportDamaged(recorder, counts, clock),
     tracing: config.tracing,
   });
   const parts = { config, secrets, store, clock, entropy, counts, ...recorder };

@@ -7,7 +7,7 @@ import type { OnEvent } from "./hooks/session-event.ts";
 import type { EndReason } from "../stores/session-store.ts";
 import type { RevocationFeed, SigningKeyRecord, Store } from "../stores/store.ts";
 import type { AccountOf, AuthenticatedUser, Authenticate, Renew } from "./users/authentication.ts";
-import type { EndOptions, Sessions } from "./sessions/session-types.ts";
+import type { EndOptions, SessionFaults, Sessions } from "./sessions/session-types.ts";
 import type { Users } from "./users/user-types.ts";
 
 export type * from "./users/authentication.ts";
@@ -218,6 +218,8 @@ export interface IssuerStatus {
     /** How far the clock of this process is ahead of that of the store. 0 when they agree within five seconds. */
     readonly clockDifferenceMs: number;
   };
+  /** How many answers since the start were unavailable because of one session, although the store works. */
+  readonly sessions: SessionFaults;
   /** Signing keys in order of creation. Times are epoch milliseconds. */
   readonly keys: readonly Omit<SigningKeyRecord, "sealed">[];
 }

@@ -29,7 +29,7 @@ const expected: Readonly<Record<FaultName, readonly [check: string, detail: RegE
   "key set stale": ["keys", /no usable key set: .*503/],
   "clock stepped": ["clock", /the clock of this machine is \d{4} s behind/],
   "feed cut": ["redis", /cannot be used: .+ this gateway reads no revocation/],
-  "login flood": ["health", /login: most are limited/],
+  "login flood": ["health", /login: A flood of logins/],
 };
 
 /** Runs the command beside a process of the site, with its settings and its clock. */

@@ -47,8 +47,11 @@ const advices: Readonly<Record<string, string>> = {
   provider: "see the lines of the provider's keys and authority",
 };
 
+/** What the headline calls the answers of an outcome. */
+const answerNames: Readonly<Record<string, string>> = { login: "logins", refresh: "refreshes" };
+
 /** Finds the components that are not well. One that no user notices is a warning. */
-export function judgeHealth({ outcomes, components }: ProcessHealth): Finding[] {
+export function judgeHealth({ headline, outcomes, components }: ProcessHealth): Finding[] {
   const findings = Object.entries(components).flatMap(([name, component]) => {
     if (component.status === "ok") return [];
     const text = `${name}: ${describeComponent(component)}`;
@@ -57,6 +60,15 @@ export function judgeHealth({ outcomes, components }: ProcessHealth): Finding[] 
   });
   for (const [name, { status, because }] of Object.entries(outcomes)) {
     if (status === "ok" || !because.includes("answers")) continue;
+    // The process knows more about the answers that it gave, when nothing else is wrong.
+    if (
+      headline?.part === "answers" &&
+      headline.advice !== null &&
+      headline.text.includes(answerNames[name] ?? name)
+    ) {
+      findings.push(fail(`${name}: ${headline.text}`, headline.advice));
+      continue;
+    }
     const detail = `${name}: most are limited (429), or at least one in ten fails (5xx), although every component is well`;
     findings.push(
       fail(

@@ -20,6 +20,9 @@ export class IssuerCounts {
   /** How long after its rotation a token came back whose answer was lost. */
   readonly repeatDelays: Histogram = new Histogram(REPEAT_BOUNDS);
   sessionsStarted = 0;
+  /** How often a session could not be used because its record is damaged, or the store has lost it. */
+  damagedSessions = 0;
+  lostSessions = 0;
   readonly sessionsEnded: Counts = new Counts();
   readonly auditEvents: Counts = new Counts(["record_tampered", "refresh_reuse", "store_rolled_back"]);
   /** Commands to the store, by the part of the store. */

@@ -28,8 +28,12 @@ export class RollbackAlarm {
   async rejectLost(issuedAt: number, facts: Facts & { readonly session: string }): Promise<void> {
     const { store } = this.#base;
     if (issuedAt <= (await givenUpUntil(store)) || (await isGivenUp(store, facts.session))) return;
+    this.#base.counts.lostSessions++;
     if (this.#isDue("missing")) {
-      this.#emit("it does not know the session of a token that has not expired; restore the newest backup");
+      const ifDeleted =
+        "if its key was deleted on purpose, run holdfast session end ID --force, with the id of the audit event";
+      const what = "it does not know the session of a token that has not expired";
+      this.#emit(`${what}; restore the newest backup, or ${ifDeleted}`, "has lost data");
       await this.#base.audit("store_rolled_back", { ...facts, detail: "unknown session" });
     }
     throw new HoldfastError("store_unavailable", "the store has lost the session of a token", {
@@ -42,6 +46,7 @@ export class RollbackAlarm {
    * removal ends the sessions first, so the store has lost the record.
    */
   async rejectLostUser(facts: Facts): Promise<never> {
+    this.#base.counts.lostSessions++;
     if (this.#isDue("user")) {
       this.#emit(
         "it does not know the user of a live session; restore the newest backup, or end the session",
@@ -68,9 +73,9 @@ export class RollbackAlarm {
     await this.#base.audit("refresh_forked", { ...facts, detail: `generation ${generation}` });
   }
 
-  #emit(what: string): void {
+  #emit(what: string, lead = "went back"): void {
     const { emit, store } = this.#base;
-    emit("store_rolled_back", `the store (${store.description}) went back: ${what}`);
+    emit("store_rolled_back", `the store (${store.description}) ${lead}: ${what}`);
   }
 
   #isDue(report: Report): boolean {

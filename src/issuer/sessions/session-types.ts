@@ -72,3 +72,11 @@ export interface Sessions {
    */
   giveUpLost(subject: string, options?: EndOptions): Promise<number>;
 }
+
+/** Why sessions are unavailable one by one, in numbers. */
+export interface SessionFaults {
+  /** The record of the session cannot be read. The audit has `record_tampered`. */
+  readonly damaged: number;
+  /** The store has lost the session, or its user. The audit has `store_rolled_back`. */
+  readonly lost: number;
+}

@@ -11,6 +11,8 @@ const MAX_SOURCES = 1_000;
 const ANSWERS_PER_FAILURE = 10;
 
 export type AnswerKind = "login" | "refresh";
+/** Why one session got a 5xx, although the store works. */
+export type SessionFault = "damaged" | "lost";
 
 /** The latest answers of one kind. */
 export interface AnswerSummary {
@@ -20,6 +22,9 @@ export interface AnswerSummary {
   /** Answers with 429, and from how many networks their requests came. */
   readonly limited: number;
   readonly sources: number;
+  /** Answers with 5xx because the record of a session is damaged, or the store has lost the session. */
+  readonly damaged: number;
+  readonly lost: number;
 }
 
 interface Second {
@@ -27,6 +32,8 @@ interface Second {
   answers: number;
   failed: number;
   limited: number;
+  damaged: number;
+  lost: number;
   /** The networks that got 429. An answer to an unknown source counts as one more. */
   readonly limitedSources: Set<string | symbol>;
 }
@@ -40,15 +47,22 @@ export class AnswerLog {
     this.#clock = clock;
   }
 
-  record(kind: AnswerKind, status: number, source: string | undefined): void {
+  record(
+    kind: AnswerKind,
+    status: number,
+    source: string | undefined,
+    fault: SessionFault | null = null,
+  ): void {
     const latest = this.#recent(kind);
     const second = this.#second();
     let current = latest.at(-1);
     if (current?.second !== second) {
-      latest.push((current = { second, answers: 0, failed: 0, limited: 0, limitedSources: new Set() }));
+      const counts = { answers: 0, failed: 0, limited: 0, damaged: 0, lost: 0 };
+      latest.push((current = { second, ...counts, limitedSources: new Set() }));
     }
     current.answers++;
     if (status >= 500) current.failed++;
+    if (fault !== null) current[fault]++;
     if (status !== 429) return;
     current.limited++;
     // One host may use every address of its IPv6 network.
@@ -59,10 +73,11 @@ export class AnswerLog {
   /** The latest answers, in numbers. */
   summary(kind: AnswerKind): AnswerSummary {
     const seconds = this.#recent(kind);
-    const sum = (member: "answers" | "failed" | "limited") =>
+    const sum = (member: "answers" | "failed" | "limited" | SessionFault) =>
       seconds.reduce((total, each) => total + each[member], 0);
     const sources = new Set(seconds.flatMap(({ limitedSources }) => [...limitedSources])).size;
-    return { answers: sum("answers"), failed: sum("failed"), limited: sum("limited"), sources };
+    const faults = { damaged: sum("damaged"), lost: sum("lost") };
+    return { answers: sum("answers"), failed: sum("failed"), limited: sum("limited"), sources, ...faults };
   }
 
   /** Whether users get errors of the service, or most of them 429. One source cannot cause the latter. */

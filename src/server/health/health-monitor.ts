@@ -2,7 +2,7 @@ import { revocationAgeBounds, type RevocationAgeBounds } from "../../gateway/pol
 import { readClock, type Clock, type Instant } from "../../core/clock.ts";
 import type { Service } from "../service.ts";
 import type { Role } from "../setting-definitions.ts";
-import { AnswerLog, type AnswerKind } from "./answer-log.ts";
+import { AnswerLog, type AnswerKind, type SessionFault } from "./answer-log.ts";
 import {
   clockFinding,
   guardFinding,
@@ -56,6 +56,7 @@ export class HealthMonitor {
   readonly #answers: AnswerLog;
   readonly #proxies: ProxyMonitor | undefined;
   #guardProbes = 0;
+  #faults: Readonly<Record<SessionFault, number>> = { damaged: 0, lost: 0 };
   readonly #seen = new Map<string, { status: HealthStatus; first: Instant; lastOkAt: number | null }>();
 
   /**
@@ -92,7 +93,16 @@ export class HealthMonitor {
 
   /** Counts an answer that a user got. */
   recordAnswer(kind: AnswerKind, status: number, source?: string): void {
-    this.#answers.record(kind, status, source);
+    this.#answers.record(kind, status, source, status >= 500 ? this.#newFault() : null);
+  }
+
+  /** What the issuer has found wrong with a session since the last answer that failed. */
+  #newFault(): SessionFault | null {
+    const { damaged, lost } = this.#service.issuer.status().sessions;
+    const before = this.#faults;
+    this.#faults = { damaged, lost };
+    if (damaged > before.damaged) return "damaged";
+    return lost > before.lost ? "lost" : null;
   }
 
   /** Checks each component by its work. Answers within half a second, also when the store does not. Never rejects. */

@@ -237,13 +237,14 @@ const answerNames: Readonly<Record<AnswerKind, string>> = { login: "logins", ref
 export function answersProblem(facts: HeadlineFacts, kind: AnswerKind): Problem | null {
   const outcome = facts.health.outcomes[kind];
   if (!outcome.because.includes("answers")) return null;
-  const { answers, failed, limited, sources } = facts.answers[kind];
+  const { answers, failed, limited, sources, damaged, lost } = facts.answers[kind];
   const since = facts.answersSince[kind];
   const duration = forDuration(facts.now - since);
   const name = answerNames[kind];
   const common = { part: "answers", since, outcomes: { [kind]: "degraded" } } as const;
   if (failed * 2 >= limited) {
     const text = `${failed} of the last ${answers} ${name} have answered 5xx${duration}`;
+    if ((damaged + lost) * 2 >= failed) return { ...common, text, ...sessionFault(damaged >= lost) };
     const advice = "Read the log for the reason.";
     return { ...common, text, effect: "users have to try again", advice, runbook: "HoldfastRequestsFailing" };
   }
@@ -254,6 +255,23 @@ export function answersProblem(facts: HeadlineFacts, kind: AnswerKind): Problem 
     advice:
       "Read the networks in the audit events, and limit those at the proxy that do not belong to users.",
     runbook: "HoldfastLoginAttack",
+  };
+}
+
+/** The failures are those of single sessions, whose clients repeat their refresh without end. */
+function sessionFault(isDamaged: boolean): Pick<Problem, "effect" | "advice" | "runbook"> {
+  if (!isDamaged) {
+    return {
+      effect: "the store has lost the sessions of these users",
+      advice:
+        "Restore the newest backup. If a session was deleted on purpose, run holdfast session end ID --force: holdfast audit --kind store_rolled_back has the id.",
+      runbook: "HoldfastStoreRolledBack",
+    };
+  }
+  return {
+    effect: "the records of these sessions cannot be read",
+    advice: "Run holdfast session end ID: holdfast audit --kind record_tampered has the id.",
+    runbook: "HoldfastRecordTampered",
   };
 }
 

@@ -12,6 +12,8 @@ export const runbookSections = [
   "HoldfastDegraded",
   "HoldfastAuthorityMisconfigured",
   "HoldfastRequestsFailing",
+  "HoldfastStoreRolledBack",
+  "HoldfastRecordTampered",
   "HoldfastLoginAttack",
   "ProxyNotTrusted",
 ] as const;

@@ -68,4 +68,13 @@ test("health: a component that no user notices is a warning, and a flood of logi
     /login: most are limited/,
     /login-limits\.md/,
   );
+  const ailing = { refresh: flood.login };
+  const text = "1 of the last 1 refreshes have answered 5xx: the store has lost the sessions of these users";
+  const headline = { text, advice: "Restore the newest backup.", part: "answers" };
+  assertProblem(
+    judgeHealth({ headline, components: {}, outcomes: ailing }),
+    "fail",
+    /refresh: 1 of the last 1 refreshes/,
+    /^Restore the newest backup/,
+  );
 });

@@ -75,6 +75,7 @@ void describe("a session in Redis whose record is cut in half", { skip: noRedis 
     const { id, issuer, refresh, events, audited } = await setUp(t);
     for (let i = 0; i < 3; i++) assert.equal((await refresh()).status, 503);
     assert.equal(issuer.status().store.reachable, true);
+    assert.deepEqual(issuer.status().sessions, { damaged: 3, lost: 0 });
     assert.deepEqual(
       events.filter(({ event }) => event.startsWith("store_")),
       [],

@@ -27,7 +27,7 @@ async function wellFacts(t: TestContext): Promise<HeadlineFacts> {
     since: null,
     runbook: null,
   });
-  const none = { answers: 0, failed: 0, limited: 0, sources: 0 };
+  const none = { answers: 0, failed: 0, limited: 0, sources: 0, damaged: 0, lost: 0 };
   return {
     health,
     guard: service.guard.status(),
@@ -323,7 +323,10 @@ test("a headline tells errors in answers from a flood of requests", async (t) =>
   const text = (failed: number, limited: number) =>
     describeHeadline({
       ...ailing,
-      answers: { ...facts.answers, login: { answers: 20, failed, limited, sources: limited } },
+      answers: {
+        ...facts.answers,
+        login: { ...facts.answers.login, answers: 20, failed, limited, sources: limited },
+      },
     }).text;
   assert.equal(text(5, 2), "5 of the last 20 logins have answered 5xx: users have to try again");
   assert.equal(
