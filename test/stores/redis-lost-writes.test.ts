@@ -90,3 +90,19 @@ test("law 6: a store remembers the last 10,000 acknowledged writes of ten minute
   await clock.advance(1);
   assert.deepEqual(writes.recent(), [["late", 1]]);
 });
+
+test("law 10: a write that had to make room counts as acknowledged for as long as a failover can lose it", async () => {
+  const clock = new FakeClock();
+  const writes = new AcknowledgedWrites<number>(clock);
+  writes.add("first", 0);
+  assert.deepEqual([writes.mayHave("first"), writes.mayHave("unknown")], [true, false]);
+  await clock.advance(1000);
+  for (let i = 0; i < 10_000; i++) writes.add(`k${i}`, i);
+  assert.deepEqual([writes.mayHave("first"), writes.mayHave("k0")], [true, true]);
+  await clock.advance(RESTORE_WINDOW_MS - 1001);
+  assert.deepEqual([writes.mayHave("first"), writes.mayHave("k0")], [true, true]);
+  await clock.advance(1);
+  assert.deepEqual([writes.mayHave("first"), writes.mayHave("k0")], [false, true]);
+  await clock.advance(1000);
+  assert.equal(writes.mayHave("k0"), false);
+});

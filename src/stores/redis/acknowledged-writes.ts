@@ -8,6 +8,8 @@ const MAX_REMEMBERED = 10_000;
 export class AcknowledgedWrites<T> {
   readonly #clock: Clock;
   readonly #writes = new Map<string, { readonly write: T; readonly at: Instant }>();
+  /** When the latest write that had to make room was acknowledged. */
+  #droppedAt: Instant | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -17,8 +19,12 @@ export class AcknowledgedWrites<T> {
   add(key: string, write: T): void {
     this.#writes.delete(key);
     this.#writes.set(key, { write, at: readClock(this.#clock) });
-    const [oldest] = this.#writes.keys();
-    if (this.#writes.size > MAX_REMEMBERED && oldest !== undefined) this.#writes.delete(oldest);
+    if (this.#writes.size <= MAX_REMEMBERED) return;
+    for (const [oldest, { at }] of this.#writes) {
+      this.#writes.delete(oldest);
+      this.#droppedAt = at;
+      break;
+    }
   }
 
   /** Forgets `write`, unless a later write has its key. */
@@ -26,8 +32,13 @@ export class AcknowledgedWrites<T> {
     if (this.#writes.get(key)?.write === write) this.#writes.delete(key);
   }
 
-  has(key: string): boolean {
-    return this.#writes.has(key);
+  /**
+   * Whether the write of this key was acknowledged and can still be lost. Returns `true` for every key as long as a write
+   * that had to make room can be lost, because its key is unknown.
+   */
+  mayHave(key: string): boolean {
+    const at = this.#writes.get(key)?.at ?? this.#droppedAt;
+    return at !== null && elapsedMs(this.#clock, at) < RESTORE_WINDOW_MS;
   }
 
   /** Returns the writes that can still be lost. */
