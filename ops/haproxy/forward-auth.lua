@@ -13,6 +13,10 @@ local ASKED = {
 	"authorization", "origin", "x-holdfast", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest",
 }
 local TOLD = { "www-authenticate", "retry-after", "content-type", "cache-control" }
+local UNDECIDED = {
+	["retry-after"] = { [0] = "1" }, ["content-type"] = { [0] = "application/json" }, ["cache-control"] = { [0] = "no-store" },
+}
+local UNDECIDED_BODY = '{"error":"temporarily_unavailable","error_description":"The request could not be checked."}'
 
 local function values(headers, name)
 	local found = {}
@@ -50,8 +54,6 @@ local function deny(txn, status, headers, body)
 	for _, name in ipairs(TOLD) do
 		for _, value in ipairs(values(headers, name)) do reply:add_header(name, value) end
 	end
-	-- HAProxy generates a 503 without this header when the service does not answer.
-	if status == 503 and not headers["retry-after"] then reply:add_header("retry-after", "1") end
 	reply:set_body(body)
 	txn:done(reply)
 end
@@ -64,10 +66,11 @@ core.register_action("forward_auth", { "http-req" }, function(txn, url)
 			txn.http:req_set_header(name, values(answer.headers, name)[1] or "")
 		end
 		txn:set_var("txn.holdfast", "passed")
-	elseif DENIED[status] then
+	elseif DENIED[status] and (status ~= 503 or answer.headers["retry-after"]) then
 		deny(txn, status, answer.headers, answer.body or "")
 	else
-		-- The service is silent, or its answer is malformed.
-		deny(txn, 503, { ["cache-control"] = { [0] = "no-store" } }, "")
+		-- The service is down or silent, or its answer is malformed. When it does not answer, HAProxy generates a 503 without
+		-- Retry-After, whose body is HTML.
+		deny(txn, 503, UNDECIDED, UNDECIDED_BODY)
 	end
 end, 1)

@@ -165,6 +165,8 @@ test("docs/run/gateway.md documents exactly the members of a rule, and its polic
   assert.deepEqual(documented.toSorted(), known.toSorted());
   const [, example = ""] = /```jsonc\n([^]*?)```/.exec(section) ?? [];
   assert.equal((await readPolicyFile(await written(t, example))).length, 4);
+  const [, nearest = ""] = /^### Parts in the middle[^]*?```json\n([^]*?)```/m.exec(page) ?? [];
+  assert.equal((await readPolicyFile(await written(t, nearest))).length, 2);
   assert.ok((await readPolicyFile(inRepository("examples/nginx/policy.json"))).length > 0);
 });
 

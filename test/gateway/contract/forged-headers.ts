@@ -118,4 +118,20 @@ export function forgedHeaderTests(visit: ProxyClient): void {
       assert.ok(!String(seen["x-forwarded-host"]).includes("open"));
     });
   }
+
+  for (const header of ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"]) {
+    test(`fault 77: a request that names another method in ${header} is judged by its own, or refused, and its application does not see the header`, async () => {
+      const response = await get("/orders/7", bearer(), `${header}: DELETE`);
+      // Only nginx sends these headers to the service. The others remove them before they ask.
+      if (visit.proxy === "nginx") return assertDenied(response, 403);
+      assert.equal(response?.status, 200);
+      const { method, headers } = receivedRequest();
+      assert.equal(method, "GET");
+      assert.equal(headers[header.toLowerCase()], undefined);
+    });
+  }
+
+  test("fault 77: a query that names another method, for which another rule decides, is refused", async () => {
+    assertDenied(await get("/orders/7?_method=DELETE", bearer()), 403);
+  });
 }
