@@ -129,6 +129,7 @@ test("law 10: health says that a view is too old for some routes of the policy, 
   assert.deepEqual(await check(5001, false, some), ["revocations_stale", "degraded"]);
   assert.deepEqual(await check(5000, false, all), ["revocations_stale", "degraded"]);
   assert.deepEqual(await check(5001, false, all), ["revocations_stale", "unavailable"]);
+  assert.deepEqual(await check(5000.4, false, all), ["revocations_stale", "unavailable"]);
 });
 
 test("the status page escapes every value", async (t) => {

@@ -1,8 +1,10 @@
 import { networkOf } from "../../core/address.ts";
 import type { Clock } from "../../core/clock.ts";
 
-/** Answers count for this long. */
-const WINDOW_S = 3;
+/** Answers of this second and of so many before it count. */
+const EARLIER_S = 3;
+/** Answers count for up to this long. */
+export const ANSWERS_S: number = EARLIER_S + 1;
 /** A stranger gets 429 for wrong passwords. Only those of many sources say that users are refused, too. */
 const MANY_LIMITED = 5;
 /** The sources of each second that are told apart. More would be memory without a use. */
@@ -89,7 +91,7 @@ export class AnswerLog {
 
   #recent(kind: AnswerKind): Second[] {
     const seconds = this.#seconds[kind];
-    const oldest = this.#second() - WINDOW_S;
+    const oldest = this.#second() - EARLIER_S;
     while ((seconds[0]?.second ?? Infinity) < oldest) seconds.shift();
     return seconds;
   }

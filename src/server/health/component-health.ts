@@ -36,7 +36,7 @@ export function storeFinding(
     const isAlone = ownCodes.has(reason);
     return { status: "unavailable", reason, detail: message, outcomes: unavailable, isAlone };
   }
-  const waits = `${description}: a write has been waiting for ${Math.round(waitingMs)} ms`;
+  const waits = `${description}: a check has been waiting for ${Math.round(waitingMs)} ms`;
   if (waitingMs >= TOO_SLOW_MS)
     return { status: "unavailable", reason: "timeout", detail: waits, outcomes: unavailable };
   const ailing = { login: "degraded", refresh: "degraded" } as const;
@@ -86,8 +86,9 @@ export function revocationsFinding(
   { state, revocations }: TrustedIssuerStatus,
   { narrowestMs, widestMs }: RevocationAgeBounds,
 ): ComponentFinding {
-  const ageMs = Math.round(revocations?.ageMs ?? Infinity);
-  const view = `${revocations?.entries ?? 0} in force, view ${ageMs} ms old`;
+  // The guard compares the exact age. A rounded one would call a view recent that the guard refuses.
+  const ageMs = revocations?.ageMs ?? Infinity;
+  const view = `${revocations?.entries ?? 0} in force, view ${Math.round(ageMs)} ms old`;
   if (revocations?.complete === true && ageMs <= narrowestMs) return ok(view);
   const detail = `${view}: ${revocations?.lastError ?? "the view is incomplete"}`;
   const failing = Number.isFinite(ageMs) && { failingMs: ageMs };

@@ -1,5 +1,6 @@
 import { revocationAgeBounds, type RevocationAgeBounds } from "../../gateway/policy.ts";
 import { readClock, type Clock, type Instant } from "../../core/clock.ts";
+import type { GuardStatus } from "../../guard/status-types.ts";
 import type { Service } from "../service.ts";
 import type { Role } from "../setting-definitions.ts";
 import { AnswerLog, type AnswerKind, type SessionFault } from "./answer-log.ts";
@@ -107,7 +108,7 @@ export class HealthMonitor {
 
   /** Checks each component by its work. Answers within half a second, also when the store does not. Never rejects. */
   async check(): Promise<ServiceHealth> {
-    const findings = await this.#findings();
+    const { findings, guardStatus } = await this.#findings();
     const outcomes = this.#outcomes(findings);
     const roles = Object.fromEntries(
       [...this.#roles].map((role) => [role, roleStatus(role, findings, outcomes)]),
@@ -119,7 +120,7 @@ export class HealthMonitor {
       Object.entries(findings).map(([name, finding]) => [name, this.#remember(name, finding)]),
     ) as unknown as ServiceHealth["components"];
     const health = { status, since: this.#seenSince("service", status).since, roles, outcomes, components };
-    const facts = this.#facts(health);
+    const facts = this.#facts(health, guardStatus);
     const problems = findProblems(facts);
     return {
       headline: describeHeadline(facts, problems),
@@ -128,13 +129,13 @@ export class HealthMonitor {
     };
   }
 
-  #facts(health: HeadlineFacts["health"]): HeadlineFacts {
-    const { guard, store } = this.#service;
+  #facts(health: HeadlineFacts["health"], guard: GuardStatus): HeadlineFacts {
+    const { store } = this.#service;
     const since = (kind: AnswerKind) =>
       this.#seenSince(`answers to ${kind}`, health.outcomes[kind].status).since;
     return {
       health,
-      guard: guard.status(),
+      guard,
       store,
       fallback: this.#fallback,
       revocationLimitMs: revocationLimitMs(this.#fallback, this.#bounds),
@@ -144,18 +145,21 @@ export class HealthMonitor {
     };
   }
 
-  async #findings(): Promise<Findings> {
+  /** The findings, and the status of the guard that they and the words of the headline come from. */
+  async #findings(): Promise<{ readonly findings: Findings; readonly guardStatus: GuardStatus }> {
     const { store, issuer, guard } = this.#service;
+    const hasProvider = worstProvider(guard.status()) !== null;
+    this.#guardProbes++;
+    const [probe, guardWork] = await Promise.all([
+      this.#probe.check(),
+      guardFinding(this.#service, hasProvider),
+    ]);
+    // The view of revocations may have become too old while the store did not answer the probe.
     const guardStatus = guard.status();
     const [own] = guardStatus.issuers;
     const provider = worstProvider(guardStatus);
     if (own === undefined) throw new TypeError("the guard of the service has no issuer");
-    this.#guardProbes++;
-    const [probe, guardWork] = await Promise.all([
-      this.#probe.check(),
-      guardFinding(this.#service, provider !== null),
-    ]);
-    return {
+    const findings = {
       store: storeFinding(store, probe, issuer.status().store, this.#clock.now()),
       keys: keysFinding(own.keys),
       revocations: revocationsFinding(own, this.#bounds),
@@ -164,6 +168,7 @@ export class HealthMonitor {
       ...(provider !== null && { provider: providerFinding(provider, guardStatus, this.#fallback) }),
       ...(this.#proxies !== undefined && { gateway: this.#proxies.finding(provider !== null) }),
     };
+    return { findings, guardStatus };
   }
 
   #outcomes(findings: Findings): Outcomes {

@@ -1,12 +1,12 @@
 import type { GuardStatus } from "../../guard/status-types.ts";
 import type { Store } from "../../stores/store.ts";
 import { findOtherClock } from "./component-health.ts";
-import type { AnswerKind, AnswerSummary } from "./answer-log.ts";
+import { ANSWERS_S, type AnswerKind, type AnswerSummary } from "./answer-log.ts";
 import type { FallbackPolicy } from "./fallback.ts";
 import type { ComponentFinding, ComponentHealth, ServiceHealth } from "./service-health.ts";
 import type { RunbookSection } from "./runbook.ts";
 import { storeWords } from "./store-words.ts";
-import { durationWords, withoutStoreName } from "./words.ts";
+import { capitalize, durationWords, leftWords, withoutStoreName } from "./words.ts";
 
 /*
  * The problems of the parts, in words. The text of a problem is in the present perfect, so that a duration can follow:
@@ -70,12 +70,18 @@ export function storeProblem(facts: HeadlineFacts): Problem | null {
     ending = "",
     advice,
   } = storeWords(component.reason, component.detail, facts.store.description);
+  const isSlow = component.reason === "slow";
   return {
     ...about("store", component),
     text: `The store ${facts.store.description} ${text}${forDuration(facts.now - component.since)}${ending}`,
     effect: storeEffect(facts),
-    advice: `${advice}${lastErrorWords(component.detail, facts.store.description)}`,
-    runbook: component.reason === "slow" ? "HoldfastStoreSlow" : "HoldfastStoreFailing",
+    advice: `${advice}${
+      // A check that waits is no error.
+      isSlow
+        ? ` ${capitalize(withoutStoreName(component.detail, facts.store.description))}.`
+        : lastErrorWords(component.detail, facts.store.description)
+    }`,
+    runbook: isSlow ? "HoldfastStoreSlow" : "HoldfastStoreFailing",
     isRootCause: component.status === "unavailable",
   };
 }
@@ -84,7 +90,7 @@ export function storeProblem(facts: HeadlineFacts): Problem | null {
 function storeEffect({ health, guard, revocationLimitMs }: HeadlineFacts): string | null {
   const { outcomes, roles, components } = health;
   const isIssuer = roles.issuer !== undefined;
-  const answers = isIssuer ? issuerEffect(components.store.outcomes) : [];
+  const answers = isIssuer ? issuerEffect(components.store) : [];
   if (roles.gateway === undefined) return answers.length === 0 ? null : answers.join(", ");
   if (outcomes.ownTokens.status === "unavailable") return [...answers, "tokens answer 503"].join(", ");
   const view = guard.issuers[0]?.revocations;
@@ -93,20 +99,21 @@ function storeEffect({ health, guard, revocationLimitMs }: HeadlineFacts): strin
   if (components.revocations.outcomes.ownTokens === "degraded")
     return [...answers, staleRoutesWords(leftMs)].join(", ");
   const tokens =
-    components.store.status === "unavailable" && isBehind && leftMs > 0
-      ? `tokens are accepted without new revocations for ${durationWords(leftMs)} more`
+    components.store.status === "unavailable" && isBehind
+      ? `tokens are accepted without new revocations for ${leftWords(leftMs)} more`
       : "tokens are still accepted";
   return [...answers, tokens].join(", ");
 }
 
 /** The effect while the policy's routes with the smallest bound refuse the view, and other routes do not. */
 function staleRoutesWords(leftMs: number): string {
-  return `tokens on routes that need fresh revocations answer 503, and on the others in ${durationWords(leftMs)}`;
+  return `tokens on routes that need fresh revocations answer 503, and on the others in ${leftWords(leftMs)}`;
 }
 
-function issuerEffect(outcomes: ComponentFinding["outcomes"]): string[] {
+function issuerEffect({ reason, outcomes }: ComponentHealth): string[] {
   const worst = outcomes.login ?? outcomes.refresh;
   if (worst === undefined) return [];
+  if (reason === "slow") return ["logins and refreshes wait for it, and some may answer 503"];
   return [
     worst === "unavailable"
       ? "logins, refreshes and requests to revoke answer 503"
@@ -218,7 +225,7 @@ export function revocationsProblem({
     ...about("revocations", revocations),
     text,
     effect:
-      ownTokens === undefined ? `tokens are accepted for ${durationWords(leftMs)} more` : effects[ownTokens],
+      ownTokens === undefined ? `tokens are accepted for ${leftWords(leftMs)} more` : effects[ownTokens],
     advice: `${logAdvice(view?.lastError ?? null)}${lastErrorWords(view?.lastError ?? null, store.description)}`,
     runbook: "HoldfastRevocationsStale",
   };
@@ -243,10 +250,17 @@ export function answersProblem(facts: HeadlineFacts, kind: AnswerKind): Problem 
   const name = answerNames[kind];
   const common = { part: "answers", since, outcomes: { [kind]: "degraded" } } as const;
   if (failed * 2 >= limited) {
-    const text = `${failed} of the last ${answers} ${name} have answered 5xx${duration}`;
+    const began = duration === "" ? "" : ` (such answers began ${durationWords(facts.now - since)} ago)`;
+    const text = `${failed} of ${answers} ${name} answered 5xx in the last ${ANSWERS_S} s${began}`;
     if ((damaged + lost) * 2 >= failed) return { ...common, text, ...sessionFault(damaged >= lost) };
     const advice = "Read the log for the reason.";
-    return { ...common, text, effect: "users have to try again", advice, runbook: "HoldfastRequestsFailing" };
+    return {
+      ...common,
+      text,
+      effect: "their users had to try again",
+      advice,
+      runbook: "HoldfastRequestsFailing",
+    };
   }
   return {
     ...common,

@@ -48,8 +48,8 @@ const silentFile = {
   text: "has not answered",
   advice: "Check the disk of this file: it may hang, be overloaded, or be a network disk that is cut off.",
 };
-const slow = { text: "has answered slowly", advice: "Check the server of the store for other work." };
-const slowFile = { text: "has answered slowly", advice: "Check the disk of this file for other work." };
+const slow = { text: "has been slow to answer", advice: "Check the server of the store for other work." };
+const slowFile = { text: "has been slow to answer", advice: "Check the disk of this file for other work." };
 const credentials = {
   text: "has refused the credentials of this service",
   advice: "Check the user, its password and its rights (ACL) on the server.",

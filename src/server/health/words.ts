@@ -9,6 +9,11 @@ export function durationWords(ms: number): string {
   return `${Math.floor(hours / 24)} days`;
 }
 
+/** The same for a time that is left. It is rounded down, so that nothing lasts for less than it says. */
+export function leftWords(ms: number): string {
+  return durationWords(Math.floor(ms / 1_000) * 1_000);
+}
+
 /** The most names that a sentence has. */
 const MAX_NAMES = 2;
 

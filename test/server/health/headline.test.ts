@@ -320,15 +320,17 @@ test("a headline tells errors in answers from a flood of requests", async (t) =>
     ...facts,
     health: { ...facts.health, status: "degraded", outcomes: { ...outcomes, login } },
   } as const;
-  const text = (failed: number, limited: number) =>
+  const text = (failed: number, limited: number, since = NOW) =>
     describeHeadline({
       ...ailing,
+      answersSince: { login: since, refresh: NOW },
       answers: {
         ...facts.answers,
         login: { ...facts.answers.login, answers: 20, failed, limited, sources: limited },
       },
     }).text;
-  assert.equal(text(5, 2), "5 of the last 20 logins have answered 5xx: users have to try again");
+  assert.equal(text(5, 2), "5 of 20 logins answered 5xx in the last 4 s: their users had to try again");
+  assert.match(text(5, 2, NOW - 240_000), / in the last 4 s \(such answers began 4 min ago\): /);
   assert.equal(
     text(0, 18),
     "A flood of logins has come from 18 networks: 18 of the last 20 logins answered 429, and users may have to wait",

@@ -45,7 +45,7 @@ test("fault 64: the headline names a lost session, and the command that ends it,
   const { headline } = await monitor.check();
   assert.equal(
     headline.text,
-    "1 of the last 1 refreshes have answered 5xx: the store has lost the sessions of these users",
+    "1 of 1 refreshes answered 5xx in the last 4 s: the store has lost the sessions of these users",
   );
   assert.match(headline.advice ?? "", /holdfast session end ID --force.*audit --kind store_rolled_back/);
   assert.equal(headline.runbook, "HoldfastStoreRolledBack");
