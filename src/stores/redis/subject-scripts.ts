@@ -29,25 +29,46 @@ const STALE_CLAIM_MS = 20_000;
 
 /** The sessions that are compared at once. */
 const COMPARED = 100;
+/** A page of a list compares more parts than a login, because it must not omit a session. */
+const PARTS = { login: 1, page: 10 };
 
 /**
  * Adds the sessions of earlier versions to the second set, because those versions list a session in the first one alone.
- * The sets are compared id by id: the second set also has sessions that have expired, so its length says nothing. The
- * comparison begins with the latest expiry and ends after a part that misses none, because a subject can have thousands of
- * sessions. Earlier versions kept no time of the login, so the sessions are placed in the order of their expiry, before now.
+ * The sets are compared id by id: the second set also has sessions that have expired, so its length says nothing. A
+ * subject can have thousands of sessions, so only some parts are compared at once. The first part has the latest expiry.
+ * The others follow in turn, and the hash of the cut-off has the rank of the next one. After a part that misses an id the
+ * next one is compared too. Earlier versions kept no time of the login, so the sessions are placed in the order of their
+ * expiry, before now.
  */
-const FILL = `
-local latest, added, offset, isComplete = nil, 0, 0, false
-while not isComplete do
-  local listed =
-    redis.call('ZREVRANGEBYSCORE', KEYS[2], '+inf', '(' .. now, 'WITHSCORES', 'LIMIT', offset, ${COMPARED})
-  latest, offset, isComplete = latest or tonumber(listed[2]), offset + ${COMPARED}, true
+const fill = (parts: number) => `
+local latest, added = nil, 0
+-- Returns whether sessions follow that have not expired, and whether the part missed an id.
+local function compare(rank)
+  local listed, missed = redis.call('ZREVRANGE', KEYS[2], rank, rank + ${COMPARED - 1}, 'WITHSCORES'), false
+  latest = latest or tonumber(listed[2])
   for i = 1, #listed, 2 do
+    if tonumber(listed[i + 1]) <= now then return false, missed end
     if not redis.call('ZSCORE', KEYS[3], listed[i]) then
       redis.call('ZADD', KEYS[3], string.format('%.0f', listed[i + 1] - latest + now), listed[i])
-      added, isComplete = added + 1, false
+      added, missed = added + 1, true
     end
   end
+  return #listed == ${2 * COMPARED}, missed
+end
+local rank, goesOn, missed = 0, true, true
+while goesOn and missed do
+  goesOn, missed = compare(rank)
+  rank = rank + ${COMPARED}
+end
+if goesOn then
+  rank = math.max(rank, tonumber(redis.call('HGET', KEYS[1], 'compared')) or 0)
+  local last = rank + ${COMPARED} * ${parts}
+  while goesOn and (rank < last or missed) do
+    goesOn, missed = compare(rank)
+    rank = rank + ${COMPARED}
+  end
+  redis.call('HSET', KEYS[1], 'compared', goesOn and rank or 0)
+  if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], math.max(1, redis.call('PTTL', KEYS[2]))) end
 end
 if added > 0 then redis.call('PEXPIRE', KEYS[3], math.max(1, redis.call('PTTL', KEYS[2]))) end
 `;
@@ -65,7 +86,7 @@ local mark = tonumber(ARGV[5])
 if not ARGV[6] and (mark < number or mark > now and mark ~= number) then
   return {now, string.format('%.0f', math.max(number, now))}
 end
-${FILL}
+${fill(PARTS.login)}
 redis.call('ZADD', KEYS[2], ARGV[4], ARGV[2])
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[2])
 -- No set is empty in between, because a cluster that moves the slot would refuse to create it again.
@@ -92,7 +113,7 @@ end`);
  * Arguments: limit, and the position after which the page begins, as score and id ('' for the first page). Returns {now,
  * id, score, id, score, …}.
  */
-export const pageOfSessions: Script = defineWrite(`${FILL}
+export const pageOfSessions: Script = defineWrite(`${fill(PARTS.page)}
 local offset, limit, score, id = 0, tonumber(ARGV[2]), ARGV[3], ARGV[4]
 if score ~= '' then
   offset = redis.call('ZCOUNT', KEYS[3], '(' .. score, '+inf')
