@@ -48,6 +48,8 @@ export interface GuardEvent {
     | "revocations_synced"
     | "revocations_failed"
     | "revocations_gap"
+    /** The guard begins to refuse tokens as unavailable, because new revocations have not arrived for too long. */
+    | "revocations_stale"
     /** A listener of `guard.watch` threw or rejected. The guard and other listeners do not notice. */
     | "listener_failed";
   /** For people. The wording may change at any time. */

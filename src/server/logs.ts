@@ -75,6 +75,8 @@ const warnedKinds: ReadonlySet<string> = new Set(["record_tampered"]);
 /** A feed that fails is tried again every few seconds. Each minute of an outage has one line. */
 const REPEAT_MS = 60_000;
 
+type FeedEvent = Pick<GuardEvent, "guard" | "issuer" | "event">;
+
 /** Decides which failures of a feed are logged: the first one, and one in each minute until the feed is read again. */
 class FailureThrottle {
   readonly #monotonic: () => number;
@@ -85,14 +87,18 @@ class FailureThrottle {
     this.#monotonic = monotonic;
   }
 
-  isDue({ guard, issuer, event }: Pick<GuardEvent, "guard" | "issuer" | "event">): boolean {
-    const key = JSON.stringify([guard, issuer]);
-    if (event === "revocations_synced") this.#loggedAt.delete(key);
+  isDue({ guard, issuer, event }: FeedEvent): boolean {
     if (event !== "revocations_failed") return true;
+    const key = JSON.stringify([guard, issuer]);
     const now = this.#monotonic();
     if (now - (this.#loggedAt.get(key) ?? -Infinity) < REPEAT_MS) return false;
     this.#loggedAt.set(key, now);
     return true;
+  }
+
+  /** Whether the event ends an outage of a feed whose failure was logged. */
+  ends({ guard, issuer, event }: FeedEvent): boolean {
+    return event === "revocations_synced" && this.#loggedAt.delete(JSON.stringify([guard, issuer]));
   }
 }
 
@@ -107,12 +113,18 @@ export function logEvents(
   clock: Pick<Clock, "monotonic"> = systemClock,
 ): () => void {
   const throttle = new FailureThrottle(() => clock.monotonic());
-  const write = (fields: LogFields, event: string, message: string) =>
-    log[levels[event] ?? "warn"](fields, message);
+  const write = (
+    fields: LogFields,
+    event: string,
+    message: string,
+    level: LogLevel = levels[event] ?? "warn",
+  ) => log[level](fields, message);
   const onGuard: EventWatcher["onGuard"] = ({ guard, issuer, event, message }) => {
     if (!throttle.isDue({ guard, issuer, event })) return;
     const known = { "holdfast.guard": guard, "holdfast.issuer": issuer };
-    write(knownFields({ "event.name": `holdfast.guard.${event}`, ...known }), event, message);
+    const fields = knownFields({ "event.name": `holdfast.guard.${event}`, ...known });
+    if (throttle.ends({ guard, issuer, event })) write(fields, event, message, "info");
+    else write(fields, event, message);
   };
   const onIssuer: EventWatcher["onIssuer"] = ({ issuer, event, message }) => {
     write({ "event.name": `holdfast.issuer.${event}`, "holdfast.issuer": issuer }, event, message);

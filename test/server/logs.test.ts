@@ -147,4 +147,10 @@ test("logs the first failure of a feed of revocations, one in each minute, and t
   publish("revocations_synced");
   publish("revocations_failed");
   assert.deepEqual(bodies(), ["revocations_synced i", "revocations_failed i"]);
+  // The end of an outage is news. Any other complete view is routine.
+  for (let i = 0; i < 2; i++) publish("revocations_synced");
+  assert.deepEqual(
+    lines.map((line) => parse(line).severity_text),
+    ["INFO", "DEBUG"],
+  );
 });

@@ -2,6 +2,7 @@ import type { Instant } from "../../core/clock.ts";
 import { decisionEvents } from "../../core/event-channels.ts";
 import type { Decision, InvalidVerdict } from "../../core/verdict.ts";
 import { decisionDetail, type ResultOrigin } from "../metrics/decision-counts.ts";
+import { isStale } from "./catch-up.ts";
 import type { PipelineContext } from "./context.ts";
 import type { ValidationResult, ValidToken } from "./validation-result.ts";
 
@@ -36,6 +37,7 @@ export function publishDecision<D extends Decision<unknown>>(
 ): D {
   const issuer = result.status === "valid" ? result.guardedIssuer : null;
   (issuer?.decisionCounts ?? unknownIssuerDecisions).record(decision, origin);
+  if (isStale(decision)) issuer?.revocationFollower?.recordRefusal();
   const isTimed = origin !== null && startedAt !== null;
   const durationMs = isTimed ? decisionDurations.record(origin, startedAt, decisionTracing?.traceId()) : null;
   if (decision.status === "invalid") warnings.noteRefusal(decision);

@@ -46,6 +46,8 @@ export class RevocationFollower {
   /** Whether the last read of this process was complete. */
   #synced = false;
   #lastError: string | null = null;
+  /** The tokens that were refused since the last complete read, because the view was too old. */
+  #refused: "none" | "of some rules" | "all" = "none";
   #unsubscribe: () => void = () => {};
   #stopTimer: () => void = () => {};
   readonly #closing = new AbortController();
@@ -98,6 +100,20 @@ export class RevocationFollower {
       seq: view.position?.seq ?? 0,
       lastError: this.#lastError,
     };
+  }
+
+  /**
+   * Records that a token was refused because the view is too old. Tells once that this begins, and once more when it
+   * concerns all tokens. A process that was frozen reads again at once, so its first refusals tell nothing.
+   */
+  recordRefusal(): void {
+    const { source, clock, maxAgeMs } = this.#options;
+    const ageMs = this.ageMs(readClock(clock));
+    const concerned = ageMs > maxAgeMs ? "all" : "of some rules";
+    if (this.#failures === 0 || this.#refused === "all" || this.#refused === concerned) return;
+    this.#refused = concerned;
+    const which = concerned === "all" ? "tokens" : "tokens under rules with a smaller maxRevocationAgeMs";
+    emit(source, "revocations_stale", `${which} are unavailable (503): ${describeAge(ageMs)}`);
   }
 
   /** Resolves when the first read is complete, or when a restored view is recent enough. */
@@ -190,12 +206,11 @@ export class RevocationFollower {
       if (view.position !== null) await this.#readTail();
       const completeAt = view.position === null ? await this.#readSnapshot() : startedAt;
       if (this.#closed) return;
-      if (!this.#synced) {
-        emit(source, "revocations_synced", `complete up to entry ${view.position?.seq ?? 0}`);
-      }
+      if (!this.#synced) emit(source, "revocations_synced", this.#describeSync(startedAt));
       this.#completeAt = completeAt;
       this.#synced = true;
       this.#failures = 0;
+      this.#refused = "none";
       this.#lastError = null;
       this.#firstComplete.resolve();
     } catch (error) {
@@ -205,6 +220,14 @@ export class RevocationFollower {
       this.#lastError = describeError(error);
       emit(source, "revocations_failed", this.#lastError);
     }
+  }
+
+  #describeSync(now: Instant): string {
+    const complete = `complete up to entry ${this.#options.view.position?.seq ?? 0}`;
+    const ageMs = this.ageMs(now);
+    if (this.#failures === 0 || ageMs === Infinity) return complete;
+    const again = `revocations arrive again after ${Math.round(ageMs / 1_000)} s, ${complete}`;
+    return this.#refused === "none" ? again : `${again}; tokens are no longer unavailable`;
   }
 
   async #readTail(): Promise<void> {
@@ -260,4 +283,9 @@ export class RevocationFollower {
     const { signal } = this.#closing;
     return await withDeadline(clock, "reading revocations", timeoutMs, read, signal);
   }
+}
+
+function describeAge(ageMs: number): string {
+  if (ageMs === Infinity) return "the revocations could not be read yet";
+  return `new revocations have not arrived for ${Math.round(ageMs / 1_000)} s`;
 }

@@ -30,6 +30,7 @@ const guardTones: Readonly<Partial<Record<GuardEvent["event"], Tone>>> = {
   degraded_ended: "good",
   clock_stepped: "alarm",
   issuer_retired: "info",
+  revocations_stale: "alarm",
   revocations_synced: "good",
 };
 
@@ -66,7 +67,7 @@ const auditTones: Readonly<Partial<Record<AuditKind, Tone>>> = {
 /** Events that come all the time, and tell something only after one of the failures. */
 const recoveries: Readonly<Record<string, readonly string[]>> = {
   keys_refreshed: ["keys_failed", "keys_rejected", "keys_stale"],
-  revocations_synced: ["revocations_failed", "revocations_gap"],
+  revocations_synced: ["revocations_failed", "revocations_gap", "revocations_stale"],
 };
 
 /** The most failures whose end is told. A guard may find any number of issuers. */
