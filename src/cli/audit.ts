@@ -138,10 +138,11 @@ async function* findEvents(
   limit: number,
 ): AsyncGenerator<AuditEvent> {
   let found = 0;
+  const isOfUser = userFilter(store, filter.subject);
   for (let before: string | null = null; found < limit;) {
     const { events, next } = await store.audit.page(PAGE, before);
     for (const event of events) {
-      if (!passes(event, filter)) continue;
+      if (!passes(event, filter) || !(await isOfUser(event))) continue;
       yield event;
       if (++found === limit) return;
     }
@@ -152,10 +153,38 @@ async function* findEvents(
   }
 }
 
-function passes(event: AuditEvent, { kinds: wanted, subject, isOfSession, since }: AuditFilter): boolean {
+/**
+ * Tells the events of a user. An event about a damaged or lost session has no subject, because nothing proves whose it is.
+ * The other events of the session name the user, so they are read when the first such event appears.
+ */
+function userFilter(
+  { audit: events }: Pick<Service["store"], "audit">,
+  subject: string | null,
+): (event: AuditEvent) => Promise<boolean> {
+  let sessions: ReadonlySet<string> | undefined;
+  return async (event) => {
+    if (subject === null || event.subject === subject) return true;
+    if (event.subject !== null || event.session === null) return false;
+    sessions ??= await sessionsOf(events, subject);
+    return sessions.has(event.session);
+  };
+}
+
+async function sessionsOf(store: Service["store"]["audit"], subject: string): Promise<ReadonlySet<string>> {
+  const sessions = new Set<string>();
+  for (let before: string | null = null; ;) {
+    const { events, next } = await store.page(PAGE, before);
+    for (const event of events) {
+      if (event.subject === subject && event.session !== null) sessions.add(event.session);
+    }
+    if (next === null) return sessions;
+    before = next;
+  }
+}
+
+function passes(event: AuditEvent, { kinds: wanted, isOfSession, since }: AuditFilter): boolean {
   return (
     (wanted === null || wanted.has(event.kind)) &&
-    (subject === null || event.subject === subject) &&
     (isOfSession === null || (event.session !== null && isOfSession(event.session))) &&
     (since === null || event.at >= since)
   );

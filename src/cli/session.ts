@@ -84,6 +84,7 @@ export const sessionList: Command = {
         if (next === null) break;
         after = next;
       }
+      if (listed === 0 && known) console.error(`note: ${name} has no live session`);
       if (listed === 0 && !known) warnUnknown(name);
       return 0;
     });

@@ -83,8 +83,8 @@ export const userList: Command = {
       for (;;) {
         const users = await issuer.users.list(after === undefined ? { limit: PAGE } : { after, limit: PAGE });
         for (const { username, subject, scopes, disabledAt } of users) {
-          const state = disabledAt === null ? [] : ["disabled"];
-          printRow([username, subject, scopes.join(" "), ...state]);
+          const state = disabledAt === null ? "enabled" : "disabled";
+          printRow([username, subject, scopes.join(" "), state]);
         }
         if (users.length === 0) return 0;
         after = users.at(-1)?.username;

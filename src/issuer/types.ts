@@ -205,10 +205,7 @@ export interface IssuerStatus {
     readonly reachable: boolean;
     /** Message of the last error. `null` when the last call succeeded. */
     readonly lastError: string | null;
-    /**
-     * The last write that failed, until one succeeds. `at` is in epoch milliseconds. `null` when the last write
-     * succeeded, although reads may fail.
-     */
+    /** The last write that failed, epoch ms. `null` when the last write succeeded, although reads may fail. */
     readonly writeFailure: { readonly code: ErrorCode; readonly message: string; readonly at: number } | null;
     /**
      * The store may have sessions, users or keys under a secret that this process lacks, and this says what to do. Their

@@ -41,8 +41,8 @@ test("user add, list and passwd work on the data of a running service", async (t
       .split("\n")
       .map((line) => line.split("\t").toSpliced(1, 1)),
     [
-      ["alice", "holdfast:admin"],
-      ["bob", "a b"],
+      ["alice", "holdfast:admin", "enabled"],
+      ["bob", "a b", "enabled"],
     ],
   );
 

@@ -99,7 +99,7 @@ test("sessions are listed and ended at the command line, and an ended one closes
   assert.equal((await list()).out.split("\t", 1)[0], second.session_id);
   assert.equal((await holdfast("session", "end", "--user", "alice")).out, "ended 1 session of alice\n");
   assert.equal((await other.closed).code, closeCodes.token_revoked);
-  assert.deepEqual(await list(), { code: 0, out: "", err: "" });
+  assert.deepEqual(await list(), { code: 0, out: "", err: "note: alice has no live session\n" });
 
   const nobody = await holdfast("session", "list", "--user", "nobody");
   assert.deepEqual([nobody.code, nobody.out], [0, ""]);
@@ -165,6 +165,9 @@ for (const command of [
     await assertInvalid();
     assert.equal((await holdfast(...command, "alice")).err, "", "it is given up once");
     const audited = await holdfast("audit", "--session", id, "--kind", "session_ended", "--json");
+    const lost = await holdfast("audit", "--user", "alice", "--kind", "store_rolled_back", "--json");
+    assert.equal((JSON.parse(lost.out) as { session: string }).session, id);
+    assert.equal((await holdfast("audit", "--user", "bob", "--kind", "store_rolled_back", "--json")).out, "");
     const { subject } = JSON.parse(audited.out) as { subject: string | null };
     assert.notEqual(subject, null);
   });

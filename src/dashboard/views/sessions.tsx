@@ -130,9 +130,9 @@ function hasSessions(answer: SessionsAnswer | null): answer is SessionsAnswer {
   return answer !== null && answer.sessions.length + answer.unreadable.length > 0;
 }
 
-/** The service tells one page, so only a user whose sessions fit on it has a known total. */
-function countOf({ sessions, next }: SessionsAnswer, after: string | null): string {
-  return `${sessions.length}${next === null && after === null ? "" : " on this page"}`;
+/** The service tells one page, so only a user whose sessions fit on it has a known total. Damaged ones count, as they do for End all. */
+function countOf({ sessions, unreadable, next }: SessionsAnswer, after: string | null): string {
+  return `${sessions.length + unreadable.length}${next === null && after === null ? "" : " on this page"}`;
 }
 
 function SessionTable({

@@ -26,6 +26,7 @@ import {
   digestRefreshToken,
   sessionIdOfProof,
 } from "./refresh-token.ts";
+import { MAX_LISTED_SESSIONS } from "./session-position.ts";
 import { shortestLifetime, type LifetimeLimits } from "./session-lifetime.ts";
 import { createTokenResponse } from "./token-response.ts";
 
@@ -196,6 +197,14 @@ export async function endPresentedSession(
   });
 }
 
+/** Counts the newest sessions that the store ends without counting them, because it cannot read their records. */
+async function countDamaged({ store }: IssuerContext, subject: string): Promise<number> {
+  const page = { after: null, limit: MAX_LISTED_SESSIONS };
+  // The end must not fail because of facts that only the audit needs.
+  const listed = await store.sessions.listBySubject(subject, page).catch(() => null);
+  return listed?.unreadable?.length ?? 0;
+}
+
 /** Returns how many sessions were live. */
 export async function endSubject(
   ctx: IssuerContext,
@@ -204,9 +213,11 @@ export async function endSubject(
   { source, actor }: ActionFacts = {},
 ): Promise<number> {
   const until = await ctx.acceptance.endsAt(ctx.storeTime.latest());
+  const damaged = actor === undefined ? 0 : await countDamaged(ctx, subject);
   const ended = await ctx.store.sessions.endAll(subject, reason, { issuer: ctx.config.url, until });
   if (ended > 0) ctx.counts.sessionsEnded.add(reason, ended);
-  await ctx.audit("subject_ended", { subject, source, actor, detail: `${reason}, sessions: ${ended}` });
+  const detail = `${reason}, sessions: ${ended}${damaged === 0 ? "" : `, damaged: ${damaged}`}`;
+  await ctx.audit("subject_ended", { subject, source, actor, detail });
   ctx.hook.notify({ type: "subject_ended", subject, source: source ?? null, reason, sessions: ended });
   return ended;
 }

@@ -104,6 +104,13 @@ void describe("a session in Redis whose record is cut in half", { skip: noRedis 
     assert.deepEqual((await issuer.sessions.list("ann")).unreadable, []);
   });
 
+  test("an end of all sessions by an administrator is audited with the number of damaged ones", async (t) => {
+    const { issuer, audited } = await setUp(t);
+    await issuer.sessions.endAll("ann", { actor: "support" });
+    const { detail } = audited.find(({ kind }) => kind === "subject_ended") ?? {};
+    assert.equal(detail, "revoked, sessions: 1, damaged: 1");
+  });
+
   test("another user does not end it", async (t) => {
     const { id, issuer, refresh } = await setUp(t);
     const bob = bearerHeader(await logIn(issuer, "bob"));

@@ -51,16 +51,23 @@ function queryOf(c: Context): Query {
 async function listAudit({ store, sessionDigest }: Service, query: Query): Promise<AuditAnswer> {
   const limit = readLimit(query, MAX_PAGE);
   const { events, next } = await store.audit.page(SEARCHED_EVENTS, null);
-  const found = events.filter((event) => isWanted(event, query, sessionDigest)).slice(0, limit);
+  const subject = query.get("subject") ?? "";
+  // An event about a damaged or lost session has no subject. The other events of the session name it.
+  const sessions = new Set(events.flatMap((one) => (one.subject === subject ? (one.session ?? []) : [])));
+  const isOfSubject = (event: AuditEvent) =>
+    subject === "" ||
+    event.subject === subject ||
+    (event.subject === null && event.session !== null && sessions.has(event.session));
+  const found = events
+    .filter((event) => isOfSubject(event) && isWanted(event, query, sessionDigest))
+    .slice(0, limit);
   const kinds = [...new Set(events.map(({ kind }) => kind))].toSorted();
   return { events: found, searched: events.length, hasMore: next !== null, kinds };
 }
 
 function isWanted(event: AuditEvent, query: Query, digest: SessionDigest): boolean {
-  for (const name of ["kind", "subject"] as const) {
-    const wanted = query.get(name) ?? "";
-    if (wanted !== "" && event[name] !== wanted) return false;
-  }
+  const kind = query.get("kind") ?? "";
+  if (kind !== "" && event.kind !== kind) return false;
   const session = query.get("session") ?? "";
   // The reader has the id of the session, or its digest from the log.
   if (session !== "" && event.session !== session) {
