@@ -55,7 +55,7 @@ const kinds: Readonly<Record<AuditKind, true>> = {
   record_tampered: true,
 };
 
-/** What the options ask for. A member that is `null` lets every event pass. */
+/** The filter that the options ask for. A member that is `null` accepts every event. */
 interface AuditFilter {
   readonly kinds: ReadonlySet<string> | null;
   readonly subject: string | null;
@@ -154,7 +154,7 @@ async function* findEvents(
 }
 
 /**
- * Tells the events of a user. An event about a damaged or lost session has no subject, because nothing proves whose it is.
+ * Tells the events of a user. An event about a damaged or lost session has no subject, because no proof names its user.
  * The other events of the session name the user, so they are read when the first such event appears.
  */
 function userFilter(

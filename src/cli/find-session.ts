@@ -25,7 +25,7 @@ async function findSession(
 
 /**
  * Returns the id of the session to end. Throws for a session that the store does not know, unless `isForced`, and for a
- * text that is no session id. A note says when the record is damaged.
+ * text without the form of a session id. A note says when the record is damaged.
  */
 export async function findSessionToEnd(
   service: NamedSessions,

@@ -5,7 +5,7 @@ import { readToEnd } from "../issuer/store/session-record.ts";
 import type { Service } from "./service.ts";
 
 const PAGE = 1_000;
-/** What `createSessionDigest` returns. The id of a session is longer. */
+/** The form of a digest of `createSessionDigest`. The id of a session is longer. */
 const DIGEST = /^[\da-f]{16}$/;
 
 /** The form of every id that the issuer creates. */

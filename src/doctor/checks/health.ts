@@ -47,7 +47,7 @@ const advices: Readonly<Record<string, string>> = {
   provider: "see the lines of the provider's keys and authority",
 };
 
-/** What the headline calls the answers of an outcome. */
+/** The words of the headline for the answers of an outcome. */
 const answerNames: Readonly<Record<string, string>> = { login: "logins", refresh: "refreshes" };
 
 /** Finds the components that are not well. One that no user notices is a warning. */

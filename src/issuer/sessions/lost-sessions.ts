@@ -11,8 +11,8 @@ const MAX_PAGES = 200;
 
 /**
  * Gives up the sessions of the subject that the store lacks, so that their refresh tokens are invalid and not unavailable.
- * A refresh token does not name its user, so the newest 200,000 audit events tell which
- * sessions the user had. Returns how many were given up.
+ * A refresh token does not name its user, so the newest 200,000 audit events tell which sessions
+ * the user had. Returns how many were given up.
  */
 export async function giveUpLostSessions(
   ctx: IssuerContext,

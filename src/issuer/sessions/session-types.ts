@@ -67,8 +67,8 @@ export interface Sessions {
   /** Ends every session of the subject, and resolves when that is durable. Returns how many were live. */
   endAll(subject: string, options?: EndOptions): Promise<number>;
   /**
-   * Gives up the sessions of the subject that the newest 200,000 audit events name and the store lacks, so that their
-   * refresh is `invalid_grant` and no longer 503. Returns how many were given up.
+   * Gives up sessions of the subject that the store lacks. The newest 200,000 audit events name them. Their refresh is
+   * `invalid_grant` from then on, and no longer 503. Returns how many were given up.
    */
   giveUpLost(subject: string, options?: EndOptions): Promise<number>;
 }

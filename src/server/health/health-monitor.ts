@@ -97,7 +97,7 @@ export class HealthMonitor {
     this.#answers.record(kind, status, source, status >= 500 ? this.#newFault() : null);
   }
 
-  /** What the issuer has found wrong with a session since the last answer that failed. */
+  /** The fault of a session that the issuer has found since the last answer that failed. */
   #newFault(): SessionFault | null {
     const { damaged, lost } = this.#service.issuer.status().sessions;
     const before = this.#faults;
