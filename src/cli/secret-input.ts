@@ -12,24 +12,22 @@ export async function readInput(): Promise<string> {
  */
 export async function readSecret(what: string, { twice }: { twice: boolean }): Promise<string> {
   if (!process.stdin.isTTY) return await readInput();
-  const keys = readHiddenKeys();
+  // A key that is typed as soon as the question appears must not be shown either.
+  process.stdin.setEncoding("utf8").setRawMode(true);
+  const keys = readKeys();
   try {
     const secret = await readLine(`${what}: `, keys);
     if (twice && secret !== (await readLine("Repeat: ", keys))) throw new UsageError("the two inputs differ");
     return secret;
   } finally {
     await keys.return();
+    process.stdin.setRawMode(false);
   }
 }
 
-/** Yields the typed keys one by one, without showing them. */
-async function* readHiddenKeys(): AsyncGenerator<string, void, void> {
-  process.stdin.setEncoding("utf8").setRawMode(true);
-  try {
-    for await (const keys of process.stdin) yield* keys as string;
-  } finally {
-    process.stdin.setRawMode(false);
-  }
+/** Yields the typed keys one by one. */
+async function* readKeys(): AsyncGenerator<string, void, void> {
+  for await (const keys of process.stdin) yield* keys as string;
 }
 
 async function readLine(question: string, keys: AsyncGenerator<string, void, void>): Promise<string> {
