@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { after, before, test } from "node:test";
+import { after, before, test, type TestContext } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { noChromium, startChromium } from "../browser/chromium.ts";
 import { login, post, verify, type Tokens } from "../support/auth-calls.ts";
@@ -127,26 +127,32 @@ test(
   },
 );
 
+/** The Sessions view of a user whose only session has a damaged record. */
+async function showDamagedSession(t: TestContext) {
+  const dataDir = await temporaryDataDir();
+  const { adminAddress, publicAddress } = await startWatchedService(t, { HOLDFAST_DATA_DIR: dataDir });
+  const { access_token: admin } = await login(publicAddress);
+  const ada = { username: "ada", password: PASSWORD, scope: "orders:read" };
+  assert.equal((await post(publicAddress, "/admin/users", ada, admin)).status, 201);
+  const answer = await post(publicAddress, "/auth/login", ada);
+  const { access_token: token, session_id: session } = (await answer.json()) as Tokens;
+  const raw = new DatabaseSync(join(dataDir, "holdfast.db"));
+  raw.prepare("UPDATE sessions SET mac = ? WHERE id = ?").run("A".repeat(43), session);
+  raw.close();
+  const { page, complaints } = await openDashboard(t, browser, adminAddress);
+  await openView(page, "Sessions");
+  await signIn(page);
+  await page.getByRole("button", { name: "Sessions of ada" }).click();
+  const note = "1 session cannot be read: its record in the store is damaged.";
+  await page.getByRole("status").filter({ hasText: note }).waitFor();
+  return { page, complaints, note, publicAddress, token, session };
+}
+
 test(
   "law 3: an administrator sees the damaged session of a user without another one, and ends it",
   { skip: noChromium },
   async (t) => {
-    const dataDir = await temporaryDataDir();
-    const { adminAddress, publicAddress } = await startWatchedService(t, { HOLDFAST_DATA_DIR: dataDir });
-    const { access_token: admin } = await login(publicAddress);
-    const ada = { username: "ada", password: PASSWORD, scope: "orders:read" };
-    assert.equal((await post(publicAddress, "/admin/users", ada, admin)).status, 201);
-    const answer = await post(publicAddress, "/auth/login", ada);
-    const { access_token: token, session_id: session } = (await answer.json()) as Tokens;
-    const raw = new DatabaseSync(join(dataDir, "holdfast.db"));
-    raw.prepare("UPDATE sessions SET mac = ? WHERE id = ?").run("A".repeat(43), session);
-    raw.close();
-    const { page, complaints } = await openDashboard(t, browser, adminAddress);
-    await openView(page, "Sessions");
-    await signIn(page);
-    await page.getByRole("button", { name: "Sessions of ada" }).click();
-    const note = "1 session cannot be read: its record in the store is damaged.";
-    await page.getByRole("status").filter({ hasText: note }).waitFor();
+    const { page, complaints, note, publicAddress, token, session } = await showDamagedSession(t);
     await page.getByText("There is no other live session.").waitFor();
     const list = page.getByRole("list", { name: "Sessions that cannot be read" });
     await list.getByText(session, { exact: true }).waitFor();
@@ -173,6 +179,22 @@ test(
       "the token of the session is refused",
     );
     assert.deepEqual(complaints, []);
+  },
+);
+
+test(
+  "the heading counts a damaged session, and End all hides it before its dialog is closed",
+  { skip: noChromium },
+  async (t) => {
+    const { page, note } = await showDamagedSession(t);
+    await page.getByRole("heading", { name: "Live sessions (1)", exact: true }).waitFor();
+    await page.getByRole("button", { name: "End all sessions of ada" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("button", { name: "End all" }).click();
+    await dialog.getByRole("heading", { name: "Done" }).waitFor();
+    assert.equal(await page.getByText(note).count(), 0);
+    await dialog.getByRole("button", { name: "Close" }).click();
+    await page.getByText("There is no live session.").waitFor();
   },
 );
 

@@ -19,6 +19,9 @@ interface ActionButtonProps {
   readonly user?: UserName | undefined;
   /** Whether something ends that does not come back. */
   readonly isFinal?: boolean;
+  /** Called when the service has acted, while the dialog still tells the effect. */
+  readonly onActed?: () => void;
+  /** Called when the operator closes that dialog. */
   readonly onDone?: () => void;
 }
 
@@ -39,6 +42,7 @@ export function ActionButton({
   action,
   user,
   isFinal = false,
+  onActed,
   onDone,
 }: ActionButtonProps): JSX.Element {
   const { api, subject, askToSignIn } = useDashboard();
@@ -50,6 +54,7 @@ export function ActionButton({
       const effect =
         user === undefined ? answer.effect : answer.effect.replaceAll(user.subject, () => user.name);
       setProgress(dryRun ? { at: "confirm", effect } : { at: "done", effect, audited });
+      if (!dryRun) onActed?.();
     } catch (error) {
       setProgress({ at: "failed", problem: error instanceof Error ? error.message : "The service refused." });
     }

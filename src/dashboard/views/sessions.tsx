@@ -89,13 +89,16 @@ function Found({ query }: { query: SessionsQuery }): JSX.Element {
     async () =>
       await api.get<SessionsAnswer>("/api/sessions", { ...query, ...(after !== null && { after }) }),
   );
+  // The list of sessions that have all ended is hidden until the next answer. The button keeps its dialog.
+  const [ended, setEnded] = useState<SessionsAnswer | null>(null);
+  const listed = value === ended ? null : value;
   const owner = query.session === undefined && hasSessions(value) ? value.subject : null;
   const user =
     owner === null || query.username === undefined ? undefined : { subject: owner, name: query.username };
   return (
     <section class="section" aria-labelledby="found" aria-busy={isBusy}>
       <div class="section-head spaced">
-        <h2 id="found">Live sessions{value !== null && ` (${countOf(value, after)})`}</h2>
+        <h2 id="found">Live sessions{listed !== null && ` (${countOf(listed, after)})`}</h2>
         {owner !== null && (
           <ActionButton
             label="End all"
@@ -103,6 +106,7 @@ function Found({ query }: { query: SessionsQuery }): JSX.Element {
             action={{ action: "end-subject", subject: owner }}
             user={user}
             isFinal
+            onActed={() => setEnded(value)}
             onDone={reload}
           />
         )}
@@ -112,14 +116,14 @@ function Found({ query }: { query: SessionsQuery }): JSX.Element {
           {problem}
         </p>
       )}
-      {value !== null && value.unreadable.length > 0 && (
-        <UnreadableSessions ids={value.unreadable} user={user} onEnded={reload} />
+      {listed !== null && listed.unreadable.length > 0 && (
+        <UnreadableSessions ids={listed.unreadable} user={user} onEnded={reload} />
       )}
-      {value?.sessions.length === 0 && (
-        <p class="empty">There is no {value.unreadable.length > 0 && "other "}live session.</p>
+      {listed?.sessions.length === 0 && (
+        <p class="empty">There is no {listed.unreadable.length > 0 && "other "}live session.</p>
       )}
-      {value !== null && value.sessions.length > 0 && (
-        <SessionTable sessions={value.sessions} user={user} onEnded={reload} />
+      {listed !== null && listed.sessions.length > 0 && (
+        <SessionTable sessions={listed.sessions} user={user} onEnded={reload} />
       )}
       <PageButtons after={after} next={value?.next ?? null} onChosen={setAfter} />
     </section>
