@@ -32,6 +32,12 @@ async function act(
     }
     if (outcome === "unknown") throw new HoldfastError("invalid_option", `there is no user ${username}`);
     console.log(`${done} ${username}`);
+    if (outcome === "removed_sessions_unknown") {
+      console.error(
+        "note: no session was ended, because the record was damaged and its subject is not known; " +
+          "holdfast session end --user SUBJECT ends them when the audit trail has the subject",
+      );
+    }
     return 0;
   });
 }

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { temporaryDataDir } from "../server/temporary-settings.ts";
 import { login, measureUntil, post, refresh, verify } from "../support/auth-calls.ts";
@@ -47,4 +49,19 @@ test("law 3: one command locks a user out of a running service", async (t) => {
   const last = await cli("remove", "bob");
   assert.deepEqual([last.code, last.out], [0, "removed bob\n"]);
   assert.match(last.err, /^note: no administrator is left/);
+});
+
+test("law 12: the removal of a damaged user at the command line says when no session was ended", async (t) => {
+  const data = await temporaryDataDir();
+  const service = await startService(data);
+  t.after(async () => await service.stop());
+  const cli = async (...args: string[]) =>
+    await runHoldfast(["user", ...args], { data, input: "password of bob" });
+  assert.equal((await cli("add", "bob")).code, 0);
+  const db = new DatabaseSync(join(data, "holdfast.db"));
+  db.exec("UPDATE users SET subject = '' WHERE username = 'bob'");
+  db.close();
+  const { code, out, err } = await cli("remove", "bob");
+  assert.deepEqual([code, out], [0, "removed bob\n"]);
+  assert.match(err, /^note: no session was ended, because the record was damaged/m);
 });

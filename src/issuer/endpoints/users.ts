@@ -96,6 +96,7 @@ export async function removeUserEndpoint(ctx: IssuerContext, call: EndpointCall)
   const { name = "" } = call.params;
   const outcome = normalizeUsername(ctx, name) === null ? "unknown" : await removeUser(ctx, name, action);
   if (outcome === "removed") return emptyResponse(204);
+  if (outcome === "removed_sessions_unknown") return jsonResponse(200, { sessions: "unknown" });
   return outcome === "unknown" ? unknownUser() : lastAdministrator();
 }
 

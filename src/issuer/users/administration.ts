@@ -88,33 +88,58 @@ export async function removeUser(
     if (outcome !== "unknown") return outcome;
     const record = await findByLoginName(ctx, name);
     if (record === null || isAuthenticUser(ctx.secrets, record)) return outcome;
-    if (await removeDamaged(ctx, record, options)) return "removed";
+    const removed = await removeDamaged(ctx, record, options);
+    if (removed !== null) return removed;
   } catch (error) {
     if (!isHoldfastError(error, "store_corrupt")) throw error;
-    if (!(await removeDamaged(ctx, { username: name, mac: "" }, options))) throw error;
-    return "removed";
+    const removed = await removeDamaged(ctx, { username: name, mac: "" }, options);
+    if (removed === null) throw error;
+    return removed;
   }
   throw changedMeanwhile();
 }
 
 /**
  * Removes a user whose record cannot be read or has no valid MAC, and ends its sessions when the subject is known. Such a
- * user cannot log in, so no session begins in between. Returns whether there was such a record.
+ * user cannot log in, so no session begins in between. Returns `null` when there was no such record.
  */
 async function removeDamaged(
   ctx: IssuerContext,
   { username, mac, subject: named }: Pick<UserRecord, "username" | "mac"> & Partial<UserRecord>,
   { actor, source }: UserRightsOptions,
-): Promise<boolean> {
+): Promise<"removed" | "removed_sessions_unknown" | null> {
   const { users } = ctx.store;
-  const subject = (await users.subjectOf?.(username)) ?? named;
+  const subject = await findUnowned(ctx, [await users.subjectOf?.(username), named]);
   if (subject !== undefined) {
     await endSubject(ctx, subject, "user_removed", { actor, source });
     await markRemoved(ctx, subject);
   }
-  if ((await users.remove(username, mac)) === "stale") return false;
-  await ctx.audit("user_removed", { subject, actor, source, detail: username });
-  return true;
+  if ((await users.remove(username, mac)) === "stale") return null;
+  const detail =
+    subject === undefined ? `${username}: no session was ended, because the subject is not known` : username;
+  await ctx.audit("user_removed", { subject, actor, source, detail });
+  return subject === undefined ? "removed_sessions_unknown" : "removed";
+}
+
+/**
+ * Returns the first of the subjects that is not the subject of a user with a valid MAC. No MAC covers the given subjects,
+ * so another program that writes to the store can name the subject of another user. Reads all users, because it can also
+ * change the index of the subjects.
+ */
+async function findUnowned(
+  { store, secrets }: IssuerContext,
+  subjects: readonly (string | null | undefined)[],
+): Promise<string | undefined> {
+  const unowned = new Set(subjects);
+  for (let after: string | undefined; ;) {
+    const users = await store.users.list({ after, limit: 500 });
+    for (const user of users) {
+      if (unowned.has(user.subject) && isAuthenticUser(secrets, user)) unowned.delete(user.subject);
+    }
+    after = users.at(-1)?.username;
+    if (after === undefined) break;
+  }
+  return [...unowned].find((one) => one !== null && one !== undefined && one !== "") ?? undefined;
 }
 
 async function removeAuthentic(

@@ -115,9 +115,12 @@ export interface Users {
   ): Promise<"disabled" | "unknown" | "last_administrator">;
   /** Lets a disabled user log in again. Sessions that ended stay ended. */
   enable(username: string, options?: UserActionOptions): Promise<"enabled" | "unknown">;
-  /** Ends every session of the user, then removes the user. */
+  /**
+   * Ends every session of the user, then removes the user. With `removed_sessions_unknown` the record was damaged and no
+   * session was ended: the store could not tell the subject, or the damaged record has the subject of another user.
+   */
   remove(
     username: string,
     options?: UserRightsOptions,
-  ): Promise<"removed" | "unknown" | "last_administrator">;
+  ): Promise<"removed" | "removed_sessions_unknown" | "unknown" | "last_administrator">;
 }
