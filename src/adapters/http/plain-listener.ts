@@ -10,6 +10,7 @@ import {
   type RequestFacts,
 } from "../../core/plain-http.ts";
 import { isReset } from "./client-signal.ts";
+import { isPlainHost } from "./request-host.ts";
 
 interface PlainListenerOptions {
   readonly factsOf: (req: IncomingMessage, headers: PlainHeaders) => RequestFacts;
@@ -25,7 +26,7 @@ export function createPlainListener(
   issuer: { readonly fetch: object },
   { factsOf, onAnswer }: PlainListenerOptions,
 ): (req: IncomingMessage, res: ServerResponse) => boolean {
-  const isPlainHost = createHostCheck();
+  const isHost = createHostCheck();
   const respond = async (req: IncomingMessage, res: ServerResponse, path: string, answer: AnswerPlain) => {
     const headers = new NodeHeaders(req.rawHeaders);
     const facts = { ...factsOf(req, headers), signal: signalOf(req, res) };
@@ -44,15 +45,12 @@ export function createPlainListener(
     const path = query === -1 ? url : url.slice(0, query);
     // Read for each request, because an application may replace the method of the issuer.
     const answer = getPlainAnswers(issuer.fetch)?.(method, path);
-    if (answer === undefined || !isPlainHost(req.headers.host)) return false;
+    if (answer === undefined || !isHost(req.headers.host)) return false;
     // No answer is better than an error that would end the process.
     respond(req, res, path, answer).catch(() => res.destroy());
     return true;
   };
 }
-
-/** A host with other characters could end the host of the URL, or make no URL. */
-const HOST = /^[\w.\-:[\]]+$/;
 
 /** Returns a function that says whether a URL with this host has it as its host. Most requests have the same host. */
 function createHostCheck(): (host: string | undefined) => boolean {
@@ -60,7 +58,7 @@ function createHostCheck(): (host: string | undefined) => boolean {
   return (host) => {
     if (host === undefined) return false;
     if (host === known) return true;
-    if (!HOST.test(host) || !URL.canParse(`http://${host}/`)) return false;
+    if (!isPlainHost(host) || !URL.canParse(`http://${host}/`)) return false;
     known = host;
     return true;
   };
