@@ -38,3 +38,20 @@ test("control characters of a value do not reach the terminal", () => {
     assert.doesNotMatch(linesOf(isTerminal, [["a\u001B[2Jda\u202E", "x\ny"]]).join(""), /[\p{C}--\t]/v);
   }
 });
+
+test("a value with runs of blanks stays within one column of a terminal", () => {
+  for (const blanks of [
+    "      ",
+    "\u00A0\u00A0\u00A0",
+    "\u3000\u2003",
+    " \u001B ",
+    " \u200B \u2800 ",
+    " \uFE0F ",
+  ]) {
+    const name = `phone${blanks}orders`;
+    assert.equal(linesOf(true, [[name, "-", "x"]])[1], "phone orders  -         x", JSON.stringify(blanks));
+  }
+  assert.deepEqual(linesOf(true, [["  ada", "  ", "x"]])[1], "ada               x");
+  assert.deepEqual(linesOf(true, [["\u2764\uFE0F", "-", "x"]])[1], "\u2764\uFE0F      -         x");
+  assert.deepEqual(linesOf(false, [["ada   b", "x"]]), ["ada   b\tx"], "a script gets the value as it is");
+});
