@@ -10,9 +10,9 @@ import { rememberedLeftMs, type FallbackPolicy } from "./fallback.ts";
 import type { ComponentFinding } from "./service-health.ts";
 import type { ProbeResult } from "./store-probe.ts";
 
-/** A write that waits this long is slow. */
+/** A check of the store that waits this long is slow. */
 const SLOW_MS = 1000;
-/** A write that waits this long counts as failed, although it may still succeed. */
+/** A check of the store that waits this long counts as failed, although it may still succeed. */
 const TOO_SLOW_MS = 2000;
 /** A failed write of a user counts for this long after it, although a probe has succeeded since. */
 const FAILED_WRITE_MS = 3000;

@@ -55,7 +55,9 @@ class WholeResponse {
   async text(): Promise<string> {
     if (!this.#isAtHand) return await this.#toReal().text();
     const body = this.#take();
-    return typeof body === "string" ? body.toWellFormed() : new TextDecoder().decode(body ?? undefined);
+    // The platform decodes the body as UTF-8, which removes a byte order mark at the beginning.
+    if (typeof body === "string") return body.toWellFormed().replace(/^\uFEFF/, "");
+    return new TextDecoder().decode(body ?? undefined);
   }
 
   async json(): Promise<unknown> {

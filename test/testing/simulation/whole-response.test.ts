@@ -8,6 +8,8 @@ type Make = () => Response;
 const makers: Readonly<Record<string, Make>> = {
   "a text": () => new Response("héllo \ud800", { status: 201, headers: { "X-Name": "value" } }),
   JSON: () => new Response('{"ok":true}', { headers: { "content-type": "application/json" } }),
+  "a text with a byte order mark": () => new Response("\uFEFFhéllo \uFEFF"),
+  "JSON with a byte order mark": () => new Response('\uFEFF{"ok":true}'),
   "no body": () => new Response(null, { status: 204 }),
   "an empty text": () => new Response(""),
   bytes: () => new Response(new Uint8Array([104, 105])),
@@ -22,6 +24,8 @@ const readers: Readonly<Record<string, (response: Response) => Promise<string>>>
       JSON.stringify([status, ok, statusText, type, url, redirected, bodyUsed, [...headers]]),
     ),
   text: async (response) => `${await response.text()} ${response.bodyUsed}`,
+  json: async (response) =>
+    await response.json().then(JSON.stringify, (error: Error) => `${error.name} ${response.bodyUsed}`),
   bytes: async (response) => Buffer.from(await response.bytes()).toString("hex"),
   arrayBuffer: async (response) => Buffer.from(await response.arrayBuffer()).toString("hex"),
   blob: async (response) => await (await response.blob()).text(),
