@@ -2,16 +2,15 @@ import { systemClock } from "../../core/clock.ts";
 import { checkTime } from "../../jwt/claims.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
 import { tokenKind } from "../../jwt/token-kind.ts";
-import { readIssuerOrTenants, type IssuerSettings } from "../../guard/issuer-settings.ts";
+import type { IssuerSettings } from "../../guard/issuer-settings.ts";
 import { worstStatus, fail, ok, shorten, warn, type Finding, type FindingStatus } from "../finding.ts";
 import { ProviderProbe } from "../provider-probe.ts";
-import { guessPreset, namedApis } from "./guess-preset.ts";
+import { guessPreset } from "./guess-preset.ts";
 import { describeIssuerDifference } from "./issuer-difference.ts";
-import { findGraphToken, isNamelessServiceAccount } from "./known-mistakes.ts";
-import { adviseChoice } from "./judge-audience.ts";
-import { isAcceptedFor, judgeClaims } from "./judge-claims.ts";
-import { adviseRights, proposeScopesFrom } from "./judge-scopes.ts";
-import { judgeSignature, judgeUnconfiguredSignature } from "./judge-signature.ts";
+import { findGraphToken } from "./known-mistakes.ts";
+import { judgeClaims } from "./judge-claims.ts";
+import { judgeSignature } from "./judge-signature.ts";
+import { proposeOptions, proposePreset } from "./propose-lines.ts";
 import { readToken } from "./read-token.ts";
 
 /** The rules that the token is compared with. */
@@ -193,97 +192,27 @@ async function explainUnknownIssuer(
   if (preset === null && ownUrl !== undefined) {
     return toReport([...all, explainExpectedIssuer(iss, ownUrl)], []);
   }
-  if (preset === null) return await explainOtherIssuer(token, all, audience);
-  const issuers = preset.issuers.flatMap((one) => readIssuerOrTenants(preset.name, one).issuers);
-  const settings = issuers.find(({ claimsPolicy }) => claimsPolicy.issuer === iss) ?? issuers[0];
-  all.push(ok(`the preset ${preset.name} fits its issuer`));
-  return await judgeBySuggestion(token, all, { settings, audience, hasPreset: true }, [
-    `import { ${preset.name} } from "holdfast-guard/providers";`,
-    `createGuard(${preset.code})`,
-  ]);
+  const proposal = await (preset === null
+    ? proposeOptions(token, audience)
+    : proposePreset(token, preset, audience));
+  // The configuration says whom the reader trusts. Lines for another issuer would be pasted without that decision.
+  const code = providers.length > 0 ? [] : proposal.code;
+  return toReport([...all, ...proposal.findings], code);
 }
 
 function explainExpectedIssuer(iss: string | undefined, wanted: string): Finding {
   const difference = describeIssuerDifference(iss ?? "", wanted);
   const detail = `its iss ${JSON.stringify(iss ?? null)} is not ${wanted}: ${difference}`;
-  return fail(
-    detail,
-    "set the issuer of the guard, or HOLDFAST_URL of the service that issues the tokens, so that both are the same",
-  );
-}
-
-/** A provider without a preset is judged by the options that its token suggests. */
-async function explainOtherIssuer(
-  token: ParsedToken,
-  findings: readonly Finding[],
-  expected: string | undefined,
-): Promise<TokenReport> {
-  const { iss, aud } = token.claims;
-  if (iss === undefined) {
-    const advice =
-      "allowMissingIss: true accepts it from a guard with one issuer; better, let the provider name itself";
-    const detail = "it names no issuer, so its signature was not verified";
-    return toReport([...findings, warn(detail, advice)], []);
-  }
-  // A guard with every name in `aud` would accept tokens for other APIs.
-  const audience = expected ?? namedApis(token.claims)[0] ?? aud ?? null;
-  const scopesFrom = proposeScopesFrom(token.claims, audience);
-  const options = { issuer: iss, audience, ...(scopesFrom && { scopesFrom }) };
-  const known = ok("no preset fits its issuer, and none is needed for a provider that follows the standards");
-  const [settings] = readIssuerOrTenants("the guard", options).issuers;
-  const suggestion = { settings, audience: expected, hasPreset: false };
-  return await judgeBySuggestion(token, [...findings, known], suggestion, [
-    `createGuard(${JSON.stringify(options)})`,
-  ]);
-}
-
-interface SuggestedRules {
-  readonly settings: IssuerSettings | undefined;
-  /** The audience that the reader named. */
-  readonly audience: string | undefined;
-  readonly hasPreset: boolean;
-}
-
-/**
- * Whether the proposed lines accept a token that the provider makes after a change: one with the audience of the API, or
- * with the e-mail of its service account.
- */
-function fitsNewToken(
-  token: ParsedToken,
-  settings: IssuerSettings,
-  { audience, hasPreset }: SuggestedRules,
-): boolean {
-  if (isNamelessServiceAccount(token.claims)) return true;
-  const isOnlyForOthers = hasPreset && namedApis(token.claims).length === 0;
-  return isOnlyForOthers && audience !== undefined && isAcceptedFor(audience, token, settings);
-}
-
-/**
- * Judges a token by the options that it suggests. The options of a forged token are not proposed, nor options that refuse
- * the token for good.
- */
-async function judgeBySuggestion(
-  token: ParsedToken,
-  findings: readonly Finding[],
-  suggested: SuggestedRules,
-  code: readonly string[],
-): Promise<TokenReport> {
-  const { settings, audience } = suggested;
-  if (settings === undefined) return toReport(findings, []);
-  const signature = await judgeUnconfiguredSignature(token, settings);
-  const judged = judgeClaims(token, settings, { audience });
-  const all = [...findings, ...judged, ...adviseChoice(token.claims, audience, code), signature];
-  if (signature.status === "fail") return toReport(all, []);
-  const isRefused = judged.some(({ status }) => status === "fail");
-  if (isRefused && !fitsNewToken(token, settings, suggested)) return toReport(all, []);
-  if (!suggested.hasPreset) all.push(...adviseRights(settings.scopesFrom));
-  return toReport(all, ['import { createGuard } from "holdfast-guard";', ...code]);
+  const change =
+    "set the issuer of the guard, or HOLDFAST_URL of the service that issues the tokens, so that both are the same";
+  return fail(detail, `get a token of ${wanted}; only if tokens of the other issuer are good, ${change}`);
 }
 
 /** The line is pasted into a shell, and the token may come from an attacker, so the line has plain characters only. */
 function adviseIssuer(iss: string | undefined): string {
   const isPlain = iss !== undefined && /^[\w:/.~@%+-]{1,500}$/.test(iss);
-  return `${isPlain ? `HOLDFAST_PROVIDER_ISSUER=${iss}` : "set HOLDFAST_PROVIDER_ISSUER to that text"}, if tokens of this issuer are good`;
+  const change = isPlain ? `HOLDFAST_PROVIDER_ISSUER=${iss}` : "set HOLDFAST_PROVIDER_ISSUER to that text";
+  return `only if tokens of this issuer are good: ${change}`;
 }
 
 /** How many characters two texts share at their beginning. */

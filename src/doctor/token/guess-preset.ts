@@ -35,6 +35,8 @@ export interface GuessedPreset {
   /** The call, to be pasted into a program. */
   readonly code: string;
   readonly issuers: readonly TrustedIssuer[];
+  /** The values in the call that nobody but the token named: its audience, client, origin or service account. */
+  readonly taken: readonly string[];
 }
 
 type Claims = Readonly<JwtClaims>;
@@ -44,12 +46,17 @@ type Options = Readonly<Record<string, string | readonly string[]>>;
 interface PresetPattern {
   readonly name: PresetName;
   readonly iss: RegExp;
-  /** The options. `audience` is the one that the API has, or one that the token has. */
-  readonly options: (found: Readonly<Record<string, string>>, audience: string, claims: Claims) => Options;
+  /** The options. `audience` is the one that the API has, or one that the token has. `expected` is the former. */
+  readonly options: (
+    found: Readonly<Record<string, string>>,
+    audience: string,
+    claims: Claims,
+    expected: string | undefined,
+  ) => Options;
 }
 
 /** Stands in the code where only the reader knows the value. */
-const UNKNOWN = "your-api";
+export const UNKNOWN_API = "your-api";
 const UNKNOWN_ACCOUNT = "your-account@your-project.iam.gserviceaccount.com";
 
 const patterns: readonly PresetPattern[] = [
@@ -65,7 +72,7 @@ const patterns: readonly PresetPattern[] = [
   },
   {
     name: "auth0",
-    iss: /^https:\/\/(?<domain>[^/]+\.auth0\.com)\/$/,
+    iss: /^https:\/\/(?<domain>[\w.-]+\.auth0\.com)\/$/,
     options: ({ domain = "" }, audience) => ({ domain, audience }),
   },
   {
@@ -82,7 +89,7 @@ const patterns: readonly PresetPattern[] = [
   },
   {
     name: "okta",
-    iss: /^https:\/\/(?<domain>[^/]+\.(?:okta|oktapreview|okta-emea)\.com)\/oauth2\/(?<server>[^/]+)$/,
+    iss: /^https:\/\/(?<domain>[\w.-]+\.(?:okta|oktapreview|okta-emea)\.com)\/oauth2\/(?<server>[^/]+)$/,
     options: ({ domain = "", server = "" }, audience) => ({
       domain,
       audience,
@@ -92,14 +99,14 @@ const patterns: readonly PresetPattern[] = [
   {
     name: "cognito",
     iss: /^https:\/\/cognito-idp\.[^./]+\.amazonaws\.com(?:\.cn)?\/(?<userPoolId>[^/]+)$/,
-    options: ({ userPoolId = "" }, audience, claims) => ({
+    options: ({ userPoolId = "" }, audience, claims, expected) => ({
       userPoolId,
-      clientId: typeof claims["client_id"] === "string" ? claims["client_id"] : audience,
+      clientId: expected ?? (typeof claims["client_id"] === "string" ? claims["client_id"] : audience),
     }),
   },
   {
     name: "clerk",
-    iss: /^https:\/\/(?<domain>[^/]+\.clerk\.accounts\.dev|clerk\.[^/]+)$/,
+    iss: /^https:\/\/(?<domain>[\w.-]+\.clerk\.accounts\.dev|clerk\.[\w.-]+)$/,
     options: ({ domain = "" }, _, claims) => ({
       domain,
       origins: [typeof claims["azp"] === "string" ? claims["azp"] : "https://app.example.com"],
@@ -121,7 +128,7 @@ const patterns: readonly PresetPattern[] = [
   },
   {
     name: "supabase",
-    iss: /^(?<url>https:\/\/[^/]+\.supabase\.(?:co|in))\/auth\/v1$/,
+    iss: /^(?<url>https:\/\/[\w.-]+\.supabase\.(?:co|in))\/auth\/v1$/,
     options: ({ url = "" }) => ({ url }),
   },
 ];
@@ -133,11 +140,27 @@ export function guessPreset(claims: Claims, expected: string | undefined): Guess
   for (const { name, iss: pattern, options } of patterns) {
     const found = pattern.exec(iss);
     if (found === null) continue;
-    const values = options(found.groups ?? {}, expected ?? namedApis(claims)[0] ?? UNKNOWN, claims);
+    const audience = expected ?? namedApis(claims)[0] ?? UNKNOWN_API;
+    const values = options(found.groups ?? {}, audience, claims, expected);
     const issuers = callPreset(name, values);
-    return issuers === null ? null : { name, code: `${name}(${formatOptions(values)})`, issuers };
+    if (issuers === null) return null;
+    return {
+      name,
+      code: `${name}(${formatOptions(values)})`,
+      issuers,
+      taken: takenFrom(claims, values, expected),
+    };
   }
   return null;
+}
+
+/** The values of the options that the claims have, and that the reader did not name. */
+function takenFrom(claims: Claims, options: Options, expected: string | undefined): readonly string[] {
+  const named = ["aud", "azp", "appid", "client_id", "email"].flatMap((name) => claims[name]);
+  const isTaken = (value: string) => named.includes(value) || named.includes(`api://${value}`);
+  return Object.values(options)
+    .flat()
+    .filter((value) => value !== expected && isTaken(value));
 }
 
 /** Plain HTTP to this machine needs no option. */

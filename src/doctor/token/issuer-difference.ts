@@ -1,3 +1,5 @@
+import { presetNameOf } from "./guess-preset.ts";
+
 /** Says in what two issuers differ. The text completes "the issuer is A and not B: …". */
 export function describeIssuerDifference(named: string, wanted: string): string {
   if (named.replace(/\/+$/, "") === wanted.replace(/\/+$/, "")) return "they differ by a slash at the end";
@@ -13,14 +15,25 @@ function withLoopback(issuer: string): string {
   return issuer.replace(/^(https?:\/\/)(?:127\.0\.0\.1|\[::1\])(?=[:/]|$)/, "$1localhost");
 }
 
-/** Whether one part of the path differs and nothing else, or the first label of a host with at least three. */
+/** Whether one part of the path differs and nothing else, or the host where a known provider has one host for each tenant. */
 function isOtherTenant(named: string, wanted: string): boolean {
   const [a, b] = [URL.parse(named), URL.parse(wanted)];
   if (a === null || b === null || a.protocol !== b.protocol) return false;
-  const [domainA, domainB] = [a, b].map(({ host }) => host.split(".").slice(1));
-  const isSameDomain = (domainA?.length ?? 0) > 1 && domainA?.join(".") === domainB?.join(".");
-  if (a.pathname === b.pathname) return isSameDomain;
+  if (a.pathname === b.pathname) {
+    const provider = hostingProvider(named, a);
+    return provider !== null && provider === hostingProvider(wanted, b);
+  }
   const [ofA, ofB] = [a.pathname.split("/"), b.pathname.split("/")];
   const different = ofA.filter((part, i) => part !== ofB[i]);
   return a.host === b.host && ofA.length === ofB.length && different.length === 1;
+}
+
+/**
+ * The provider that alone gives out hosts such as that of this issuer. `null` for another issuer: anybody can have a host
+ * under a shared domain, and anybody can run Keycloak.
+ */
+function hostingProvider(issuer: string, { hostname }: URL): string | null {
+  const name = presetNameOf({ iss: issuer });
+  const isOwnHost = name === "keycloak" || (name === "clerk" && !hostname.endsWith(".clerk.accounts.dev"));
+  return isOwnHost ? null : name;
 }

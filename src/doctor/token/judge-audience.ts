@@ -28,6 +28,10 @@ export function explainAudience(
   if (suggestion !== null && (isMissing || claim === "aud")) {
     return explainSuggested(what, claims, suggestion);
   }
+  if (suggestion?.audience !== undefined && !isMissing) {
+    const advice = `if ${got} is yours, run the command again with that text (--audience); else get a token of ${expected}`;
+    return fail(what, advice);
+  }
   return fail(what, isMissing ? adviseNewToken(claims) : adviseAudience(claims, detail?.got));
 }
 
@@ -47,17 +51,32 @@ function explainSuggested(what: string, claims: Claims, { audience }: Suggestion
 
 /** Warns when the token is accepted for an audience that no API of the reader has. */
 export function warnOfSharedAudience(
-  { aud }: Claims,
+  claims: Claims,
   { audience, audienceFrom }: Pick<ClaimsPolicy, "audience" | "audienceFrom">,
 ): readonly Finding[] {
-  const named = [aud].flat();
+  const named = [claims.aud].flat();
   const accepted = audienceFrom === "aud" ? (audience ?? []).filter((one) => named.includes(one)) : [];
-  if (accepted.length === 0 || !accepted.every(isKeycloakClient)) return [];
+  if (accepted.length === 0 || namedApis({ aud: accepted }).length > 0) return [];
   const names = accepted.map(show).join(" and ");
+  if (!accepted.every(isKeycloakClient)) {
+    const what = `its audience ${names} is no API: the provider writes it into tokens whichever API they are for`;
+    return [warn(what, `${adviseNewToken(claims)}. Then expect that audience (--audience)`)];
+  }
   const detail = `its audience ${names} is no API: Keycloak writes it into the tokens of all users of the realm, whichever API they are for`;
   const advice =
     "add an audience mapper for your API to the client in Keycloak, get a new token, and expect that audience (--audience)";
   return [warn(detail, advice)];
+}
+
+/** Warns when the preset has no option for the audience that the reader named, so that nothing compares it. */
+export function warnOfOtherAudience(
+  named: string | undefined,
+  { audience }: Pick<ClaimsPolicy, "audience">,
+): readonly Finding[] {
+  const compared = audience ?? [];
+  if (named === undefined || compared.includes(named)) return [];
+  const detail = `the preset does not compare the audience ${show(named)}: it expects ${compared.map(show).join(" or ")}`;
+  return [warn(detail, "look whether that is yours; it comes from the token, or is the same for all tokens")];
 }
 
 /** Warns when the lines have one of several audiences, because only the reader knows which one is the API. */
@@ -83,9 +102,9 @@ function adviseNewToken(claims: Claims, audience?: string): string {
 
 function adviseAudience(claims: Claims, got: unknown): string {
   const named = [got].flat().filter((one): one is string => typeof one === "string");
-  if (named.length === 1 && named[0] === "account") return adviseNewToken(claims);
-  const own = named.find((one) => one !== "account") ?? "";
-  return `audience: ${JSON.stringify(own)} (HOLDFAST_AUDIENCE of the service), if that is your API; else let the client request a token for your API`;
+  const [own] = namedApis({ aud: named });
+  if (own === undefined) return adviseNewToken(claims);
+  return `audience: ${JSON.stringify(own)} (HOLDFAST_AUDIENCE of the service), only if that is your API; else let the client request a token for your API`;
 }
 
 /** A preset has no option for another claim. */

@@ -60,7 +60,7 @@ function explainRefusal(
     const difference = describeIssuerDifference(String(detail?.got), String(detail?.expected[0]));
     return fail(
       `its iss is ${got}, and ${expected} is expected: ${difference}`,
-      `set the issuer to exactly ${got}`,
+      `only if tokens of this issuer are good, set the issuer to exactly ${got}`,
     );
   }
   if (reason === "missing_claim" || reason === "wrong_claim") {

@@ -22,11 +22,17 @@ export async function judgeUnconfiguredSignature(
   settings: IssuerSettings,
 ): Promise<Finding> {
   const { claimsPolicy } = settings;
-  if (!isAsked(configuredKeysUrl(settings) ?? claimsPolicy.issuer)) {
+  if (isPlainHttp(settings)) {
+    const detail = `the signature was not verified: the keys of ${claimsPolicy.issuer} come over plain http, so anybody on the network can replace them and forge tokens`;
+    const advice =
+      "give the provider an https address; only in a network that you trust, set HOLDFAST_PROVIDER_ISSUER and HOLDFAST_ALLOW_HTTP, and run the command again";
+    return warn(detail, advice);
+  }
+  if (!isAsked(keysAddress(settings))) {
     const detail =
       "the signature was not verified: keys of an issuer that is not configured are fetched over https, or from this machine";
     const advice =
-      "set HOLDFAST_PROVIDER_ISSUER, and HOLDFAST_ALLOW_HTTP if its address is http, and run the command again";
+      "only if tokens of this issuer are good, set HOLDFAST_PROVIDER_ISSUER, and run the command again";
     return warn(detail, advice);
   }
   const fetched = await new ProviderProbe(settings).keys();
@@ -35,6 +41,16 @@ export async function judgeUnconfiguredSignature(
     `the signature was not verified: ${describeFailure(fetched)}`,
     "anybody could have made this token; run the command where the key set of the issuer can be reached",
   );
+}
+
+/** Whether the keys come over plain HTTP from another machine. */
+export function isPlainHttp(settings: IssuerSettings): boolean {
+  const url = URL.parse(keysAddress(settings));
+  return url?.protocol === "http:" && !isTrustworthy(url);
+}
+
+function keysAddress(settings: IssuerSettings): string {
+  return configuredKeysUrl(settings) ?? settings.claimsPolicy.issuer;
 }
 
 /** An issuer with a query or a fragment has no metadata. */
@@ -55,12 +71,14 @@ function verifyWith(token: ParsedToken, issuer: string, { status, keyring }: Fet
     const detail = `its key ${JSON.stringify(token.kid)} is not in the key set of ${issuer}, which has ${kids}`;
     return fail(
       detail,
-      "another environment signed it, or the provider has replaced the key: get a new token",
+      "it was forged, or another environment signed it, or the provider has replaced the key: get a new token",
     );
   }
   const detail =
     keys.length === 0
       ? `no key of the set is for ${token.algorithm}`
       : "no key of the set made its signature";
-  return fail(detail, "it was altered on the way, or another environment with the same name signed it");
+  const advice =
+    "it was forged, or altered on the way, or another environment with the same name signed it: get a new token";
+  return fail(detail, advice);
 }

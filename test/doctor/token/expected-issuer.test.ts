@@ -15,6 +15,23 @@ test("doctor token --issuer says in what the issuer of the token differs from th
   assert.doesNotMatch(out, /createGuard/);
 });
 
+test("doctor token advises a token of the own issuer, and another issuer only if its tokens are good", async () => {
+  const data = await temporaryDataDir();
+  const input = mint.token({ iss: "https://evil.example.com" });
+  for (const [args, settings] of [
+    [["--issuer", "https://id.example.com"], {}],
+    [[], { HOLDFAST_URL: "https://id.example.com" }],
+  ] as const) {
+    const { out, code } = await runHoldfast(["doctor", "token", ...args], { data, settings, input });
+    assert.equal(code, 1);
+    assert.match(out, /they are different issuers/);
+    assert.match(
+      out,
+      /→ get a token of https:\/\/id\.example\.com; only if tokens of the other issuer are good, set/,
+    );
+  }
+});
+
 test("doctor token refuses a token of another address than HOLDFAST_URL, and proposes no lines for it", async () => {
   const data = await temporaryDataDir();
   const settings = { HOLDFAST_URL: "https://api.example.com" };

@@ -352,7 +352,7 @@ test("doctor token proposes no line with text of a stranger that a shell would r
     provider.token({ iss: "https://x.example/$(touch /tmp/owned)" }),
     expected,
   );
-  assertFinding(hostile, "fail", /is not http/, /^set HOLDFAST_PROVIDER_ISSUER to that text/);
+  assertFinding(hostile, "fail", /is not http/, /: set HOLDFAST_PROVIDER_ISSUER to that text$/);
   const long = await explainToken(
     provider.token({ iss: `https://x.example/${"a".repeat(9_000)}` }),
     expected,

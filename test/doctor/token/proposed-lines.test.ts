@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
+import { ProviderProbe } from "../../../src/doctor/provider-probe.ts";
 import { explainToken, type TokenReport } from "../../../src/doctor/token/explain-token.ts";
 import { readIssuerOrTenants } from "../../../src/guard/issuer-settings.ts";
 import { createGuard, staticKeys, type GuardOptions } from "../../../src/index.ts";
@@ -106,8 +107,7 @@ test("doctor token shows which roles of a token a configured guard does not read
 for (const [what, claims, audience] of [
   ["that --audience names", { iss: REALM, aud: "account" }, "account"],
   ["that --audience names beside an API", { iss: REALM, aud: ["orders-api", "account"] }, "account"],
-  ["of a provider without a preset", { iss: OTHER, aud: "account" }, undefined],
-  ["beside another client of the realm", { iss: OTHER, aud: ["account", "broker"] }, undefined],
+  ["of a provider without a preset", { iss: OTHER, aud: "account" }, "account"],
 ] as const) {
   test(`doctor token warns of the audience account ${what}, which all tokens of the realm have`, async () => {
     const { status, findings } = await explain({ typ: "Bearer", ...claims }, audience);
@@ -121,4 +121,90 @@ for (const [what, claims, audience] of [
 test("doctor token does not warn of the audience account where the guard expects the API beside it", async () => {
   const { status, findings } = await explain({ iss: REALM, typ: "Bearer", aud: ["account", "orders-api"] });
   assert.equal(status, "ok", JSON.stringify(findings, null, 1));
+});
+
+for (const aud of ["account", ["account", "broker"], ["account", "https://x.example/userinfo"], undefined]) {
+  test(`doctor token proposes no lines for the aud ${JSON.stringify(aud)}, which names no API`, async () => {
+    for (const iss of [REALM, OTHER]) {
+      const { status, findings, code } = await explain({ iss, aud, typ: "Bearer" });
+      assert.equal(status, "fail", JSON.stringify(findings, null, 1));
+      assert.doesNotMatch(JSON.stringify(findings), /claims are accepted|your-api/);
+      assert.deepEqual(code, []);
+    }
+  });
+}
+
+test("doctor token warns of the address of the user's claims as the audience of an API", async () => {
+  const audience = "https://x.example/userinfo";
+  const { status, findings } = await explain({ iss: OTHER, aud: ["account", audience] }, audience);
+  assert.equal(status, "warn", JSON.stringify(findings, null, 1));
+  assert.ok(findings.some(({ detail }) => /userinfo" is no API/.test(detail)));
+});
+
+test("doctor token judges a token of Cognito by the client that --audience names", async () => {
+  const iss = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc";
+  const claims = { iss, aud: undefined, client_id: "other", token_use: "access" };
+  const { findings, code } = await explain(claims, "mine");
+  const refused = findings.find(
+    ({ detail }) => detail === 'its client_id is "other", and "mine" is expected',
+  );
+  assert.match(
+    refused?.advice ?? "",
+    /^if "other" is yours, run .*--audience.*; else get a token of "mine"$/,
+  );
+  assert.deepEqual(code, []);
+  assert.match(
+    (await explain({ ...claims, client_id: "mine" }, "mine")).code.at(-1) ?? "",
+    /clientId: "mine"/,
+  );
+});
+
+test("doctor token warns where the preset does not compare the audience that the reader named", async () => {
+  const claims = { iss: "https://securetoken.google.com/other", aud: "other", auth_time: 1 };
+  const { status, findings } = await explain(claims, "my-project");
+  assert.equal(status, "warn", JSON.stringify(findings, null, 1));
+  const detail = 'the preset does not compare the audience "my-project": it expects "other"';
+  assert.ok(findings.some((one) => one.status === "warn" && one.detail === detail));
+});
+
+for (const iss of ["http://keycloak.example:8080/realms/shop", "http://id.example.org"]) {
+  test(`doctor token proposes no lines for ${iss}, because its keys can be replaced on the network`, async () => {
+    const { findings, code } = await explain({ iss, aud: "orders-api", typ: "Bearer" });
+    assert.ok(
+      findings.some(({ status, detail }) => status === "warn" && /plain http.*forge tokens/.test(detail)),
+    );
+    assert.deepEqual(code, []);
+  });
+}
+
+test("doctor token names each value that the lines trust because the token names it", async () => {
+  const tenant = "8d4c2fd9-0c7c-4a7b-8f0a-5b1c7f1f3f55";
+  const iss = `https://login.microsoftonline.com/${tenant}/v2.0`;
+  const claims = { iss, aud: "api", azp: "other-client", scp: "orders.read" };
+  const { findings } = await explain(claims);
+  const trust = findings.find(({ detail }) => detail.startsWith("the lines trust what the token names"));
+  assert.equal(trust?.status, "ok");
+  for (const name of [iss, "api", "other-client"]) assert.ok(trust.detail.includes(`"${name}"`));
+  const named = await explain(claims, "api");
+  assert.ok(!named.findings.some(({ detail }) => detail.includes('"api", "other-client"')));
+});
+
+test("doctor token warns of the lines for a token whose signature was not verified", async (t) => {
+  t.mock.method(globalThis, "fetch", async () => await Promise.reject(new TypeError("down")));
+  const { findings, code } = await explain({ iss: REALM, aud: "orders-api", typ: "Bearer" });
+  assert.equal(code.length, 3);
+  const trust = findings.find(({ detail }) => detail.startsWith("the lines trust what the token names"));
+  assert.equal(trust?.status, "warn");
+  assert.match(trust.advice ?? "", /only if you know these names/);
+});
+
+test("doctor token proposes no lines for another issuer than the configured one", async () => {
+  const settings = readIssuerOrTenants("own", { issuer: OTHER, audience: AUDIENCE }).issuers[0];
+  assert.ok(settings !== undefined);
+  const expected = { providers: [new ProviderProbe(settings)], own: null, audience: AUDIENCE };
+  const token = mint.token({ iss: REALM, aud: AUDIENCE, typ: "Bearer" }, { typ: "JWT" });
+  const { status, findings, code } = await explainToken(token, { ...expected, toleranceMs: 5_000 });
+  assert.equal(status, "fail");
+  assert.match(findings.find((one) => one.status === "fail")?.advice ?? "", /^only if tokens of this issuer/);
+  assert.deepEqual(code, []);
 });

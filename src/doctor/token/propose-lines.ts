@@ -1,0 +1,118 @@
+import type { ParsedToken } from "../../jwt/parse.ts";
+import { readIssuerOrTenants, type IssuerSettings } from "../../guard/issuer-settings.ts";
+import { ok, warn, type Finding } from "../finding.ts";
+import { namedApis, UNKNOWN_API, type GuessedPreset } from "./guess-preset.ts";
+import { adviseChoice, warnOfOtherAudience } from "./judge-audience.ts";
+import { isAcceptedFor, judgeClaims } from "./judge-claims.ts";
+import { adviseRights, proposeScopesFrom } from "./judge-scopes.ts";
+import { isPlainHttp, judgeUnconfiguredSignature } from "./judge-signature.ts";
+import { isNamelessServiceAccount } from "./known-mistakes.ts";
+
+/** What is found when a token is judged by the options that it suggests. */
+interface Proposal {
+  readonly findings: readonly Finding[];
+  /** Lines to paste into a program. */
+  readonly code: readonly string[];
+}
+
+/** The options that a token suggests. */
+interface SuggestedRules {
+  readonly settings: IssuerSettings | undefined;
+  /** The audience that the reader named. */
+  readonly audience: string | undefined;
+  readonly hasPreset: boolean;
+  /** The values that the options have from the token alone. */
+  readonly taken: readonly string[];
+  readonly code: readonly string[];
+}
+
+/** Judges the token of a known provider by the preset with options that fit it. */
+export async function proposePreset(
+  token: ParsedToken,
+  { name, code, issuers, taken }: GuessedPreset,
+  audience: string | undefined,
+): Promise<Proposal> {
+  const all = issuers.flatMap((one) => readIssuerOrTenants(name, one).issuers);
+  const settings = all.find(({ claimsPolicy }) => claimsPolicy.issuer === token.claims.iss) ?? all[0];
+  return await judgeBySuggestion(token, ok(`the preset ${name} fits its issuer`), {
+    settings,
+    audience,
+    hasPreset: true,
+    taken,
+    code: [`import { ${name} } from "holdfast-guard/providers";`, `createGuard(${code})`],
+  });
+}
+
+/** Judges the token of a provider without a preset by the options that it suggests. */
+export async function proposeOptions(token: ParsedToken, expected: string | undefined): Promise<Proposal> {
+  const { iss } = token.claims;
+  if (iss === undefined) {
+    const advice =
+      "allowMissingIss: true accepts it from a guard with one issuer; better, let the provider name itself";
+    return { findings: [warn("it names no issuer, so its signature was not verified", advice)], code: [] };
+  }
+  const [named] = namedApis(token.claims);
+  // A guard with every name in `aud`, or with none, would accept tokens for other APIs.
+  const audience = expected ?? named ?? UNKNOWN_API;
+  const scopesFrom = proposeScopesFrom(token.claims, audience);
+  const options = { issuer: iss, audience, ...(scopesFrom && { scopesFrom }) };
+  const known = ok("no preset fits its issuer, and none is needed for a provider that follows the standards");
+  const [settings] = readIssuerOrTenants("the guard", options).issuers;
+  return await judgeBySuggestion(token, known, {
+    settings,
+    audience: expected,
+    hasPreset: false,
+    taken: expected === undefined && named !== undefined ? [named] : [],
+    code: [`createGuard(${JSON.stringify(options)})`],
+  });
+}
+
+/**
+ * Judges a token by the options that it suggests. The options of a forged token are not proposed, nor options that refuse
+ * the token for good, nor options whose keys anybody on the network can replace.
+ */
+async function judgeBySuggestion(
+  token: ParsedToken,
+  known: Finding,
+  suggested: SuggestedRules,
+): Promise<Proposal> {
+  const { settings, audience, code, hasPreset } = suggested;
+  if (settings === undefined) return { findings: [known], code: [] };
+  const signature = await judgeUnconfiguredSignature(token, settings);
+  const judged = judgeClaims(token, settings, { audience });
+  const findings = [
+    known,
+    ...judged,
+    ...warnOfOtherAudience(audience, settings.claimsPolicy),
+    ...adviseChoice(token.claims, audience, code),
+    signature,
+  ];
+  const isRefused = judged.some(({ status }) => status === "fail");
+  const isUseless = isRefused && !fitsNewToken(token, settings, suggested);
+  if (signature.status === "fail" || isUseless || isPlainHttp(settings)) return { findings, code: [] };
+  if (!hasPreset) findings.push(...adviseRights(settings.scopesFrom));
+  findings.push(warnOfTrust(token, suggested.taken, signature.status === "ok"));
+  return { findings, code: ['import { createGuard } from "holdfast-guard";', ...code] };
+}
+
+/**
+ * Whether the proposed lines accept a token that the provider makes after a change: one with the audience of the API, or
+ * with the e-mail of its service account.
+ */
+function fitsNewToken(
+  token: ParsedToken,
+  settings: IssuerSettings,
+  { audience, hasPreset }: SuggestedRules,
+): boolean {
+  if (isNamelessServiceAccount(token.claims)) return true;
+  const isOnlyForOthers = hasPreset && namedApis(token.claims).length === 0;
+  return isOnlyForOthers && audience !== undefined && isAcceptedFor(audience, token, settings);
+}
+
+/** Says what the lines trust only because the token names it. A stranger who gets the lines pasted could log in otherwise. */
+function warnOfTrust({ claims }: ParsedToken, taken: readonly string[], isVerified: boolean): Finding {
+  const names = [claims.iss, ...new Set(taken)].map((one) => JSON.stringify(one)).join(", ");
+  const detail = `the lines trust what the token names: the issuer ${names}`;
+  const advice = "paste them only if you know these names from your provider";
+  return isVerified ? ok(`${detail}; ${advice}`) : warn(detail, advice);
+}
