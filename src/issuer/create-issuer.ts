@@ -13,6 +13,7 @@ import { IssuerLifecycle } from "./lifecycle.ts";
 import { IssuerCounts } from "./metrics/issuer-counts.ts";
 import { issuerMetrics } from "./metrics/issuer-metrics.ts";
 import { LongPoll } from "./revocations/long-poll.ts";
+import { RevocationCache } from "./revocations/revocation-cache.ts";
 import { AccessTokenChecker } from "./sessions/access-token-check.ts";
 import { ArrivalSigns } from "./sessions/arrival-signs.ts";
 import { LoginLimits } from "./sessions/login-limits.ts";
@@ -159,7 +160,8 @@ function createParts(options: IssuerOptions): IssuerParts {
     storeTime: new StoreTime(parts),
     tokensAfterStep: new TokensAfterStep(clock),
   };
-  const keys = new SigningKeys(base);
+  const revocations = new RevocationCache(base);
+  const keys = new SigningKeys(base, revocations);
   const passwords = new PasswordHasher(clock, entropy);
   const arrivals = new ArrivalSigns(base);
   const sharedAttempts = new SharedAttempts(base);
@@ -168,7 +170,7 @@ function createParts(options: IssuerOptions): IssuerParts {
     ...base,
     keys,
     arrivals,
-    accessTokens: new AccessTokenChecker(base, { keys, arrivals, rollbackAlarm }),
+    accessTokens: new AccessTokenChecker(base, { keys, revocations, arrivals, rollbackAlarm }),
     rollbackAlarm,
     passwords,
     authenticateCalls: new AuthenticateCalls(base, config.maxAuthenticateCalls),

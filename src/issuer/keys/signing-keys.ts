@@ -6,6 +6,7 @@ import { generateSigningKey, type SigningKey } from "../../jwt/sign.ts";
 import { SingleFlight } from "../../resilience/single-flight.ts";
 import type { SigningKeyRecord } from "../../stores/store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
+import type { RevocationCache } from "../revocations/revocation-cache.ts";
 import type { EndOptions } from "../sessions/session-types.ts";
 import { rejectIfSecretReplaced } from "../store/secret-marker.ts";
 import type { IssuerStatus } from "../types.ts";
@@ -28,7 +29,10 @@ interface OpenedKey {
  */
 export class SigningKeys {
   readonly #base: IssuerBase;
-  readonly #loading = new SingleFlight<"keys", void>();
+  readonly #revocations: RevocationCache;
+  /** `kid` of each key that this process has revoked. A process that checks no tokens may not have read the log. */
+  readonly #discarded = new Set<string>();
+  readonly #loading = new SingleFlight<"keys" | "revoked keys", void>();
   #keys: readonly OpenedKey[] = [];
   /** `kid` of each record in the store that cannot be decrypted. */
   #undecryptable: ReadonlySet<string> = new Set();
@@ -41,8 +45,9 @@ export class SigningKeys {
   #reloadsStarted = 0;
   #newestReload = 0;
 
-  constructor(base: IssuerBase) {
+  constructor(base: IssuerBase, revocations: RevocationCache) {
     this.#base = base;
+    this.#revocations = revocations;
   }
 
   /** Opens the keys of the store. An empty store gets two keys: one signs, and the next one is published already. */
@@ -60,7 +65,10 @@ export class SigningKeys {
     const reload = ++this.#reloadsStarted;
     const { clock, store } = this.#base;
     const startedAt = readClock(clock);
-    const records = await store.keys.list().finally(() => (this.#lastReadAt = readClock(clock)));
+    const [records] = await Promise.all([
+      store.keys.list().finally(() => (this.#lastReadAt = readClock(clock))),
+      this.#revocations.follow(),
+    ]);
     const opened = records.map((record) => this.#openRecord(record));
     const keys = opened.filter((key) => key !== null);
     await this.#auditUndecryptable(
@@ -75,10 +83,20 @@ export class SigningKeys {
     this.#loadedAt = startedAt;
   }
 
-  /** The key that signs now. Rejects when the keys are too old and the store cannot be read. */
+  /**
+   * The key that signs now. Rejects when the keys are too old and the store cannot be read. A store that has lost the
+   * removal of a revoked key may still call it active. It is then replaced before anything is signed (law 3).
+   */
   async activeKey(): Promise<SigningKey> {
     await this.#reloadIfDue();
-    return this.#activeKey().signingKey;
+    if (this.#isRevoked(this.#activeKey())) {
+      await this.#loading.run("revoked keys", async () => await this.#removeRevoked());
+    }
+    const active = this.#activeKey();
+    if (this.#isRevoked(active)) {
+      throw new HoldfastError("store_unavailable", "the signing key is revoked and could not be replaced");
+    }
+    return active.signingKey;
   }
 
   /** The published key with this `kid`. An unknown `kid` is looked up in the store, at most once per interval. */
@@ -107,7 +125,7 @@ export class SigningKeys {
       if (this.#keys.length === 0) throw error;
     });
     return {
-      keys: this.#keys.map(({ signingKey }) => signingKey.publicJwk),
+      keys: this.#keys.filter((key) => !this.#isRevoked(key)).map(({ signingKey }) => signingKey.publicJwk),
       ageMs: this.#ageOf(this.#loadedAt),
     };
   }
@@ -128,6 +146,7 @@ export class SigningKeys {
   /** Rotates the keys when they are due, and removes retired keys whose tokens have all expired. */
   async maintain(): Promise<void> {
     await this.reload();
+    await this.#removeRevoked();
     const { store, config, acceptance } = this.#base;
     const now = await store.now();
     for (const { record } of this.#keys) {
@@ -148,10 +167,10 @@ export class SigningKeys {
    */
   async discard(kid: string, revoke: () => Promise<void>): Promise<void> {
     await this.reload();
-    // A key that is published as the next one must become active before it can retire: two rotations at most.
-    const inUse = () => this.#keys.some(({ record }) => record.kid === kid && record.retiredAt === null);
-    for (let turns = 0; turns < 3 && inUse(); turns++) await this.rotate("revoked");
+    const isPublished = this.#keys.some(({ record }) => record.kid === kid);
+    await this.#retire(kid);
     await revoke();
+    if (isPublished) this.#discarded.add(kid);
     await this.#base.store.keys.remove(kid);
     await this.reload();
   }
@@ -163,6 +182,29 @@ export class SigningKeys {
       const sealed = sealSigningKey(entropy, secrets[0], record, signingKey);
       await store.keys.reseal(record.kid, record.sealed, sealed);
     }
+  }
+
+  /** Returns whether the key is in use no more. */
+  async #retire(kid: string): Promise<boolean> {
+    // A key that is published as the next one must become active before it can retire: two rotations at most.
+    const inUse = () => this.#keys.some(({ record }) => record.kid === kid && record.retiredAt === null);
+    for (let turns = 0; turns < 3 && inUse(); turns++) {
+      await this.#replace(this.#activeKey(), { detail: "revoked" });
+    }
+    return !inUse();
+  }
+
+  #isRevoked({ record: { kid } }: OpenedKey): boolean {
+    return this.#discarded.has(kid) || this.#revocations.hasRevokedKey(kid);
+  }
+
+  /** Removes the keys that the store has although they were revoked. */
+  async #removeRevoked(): Promise<void> {
+    const revoked = this.#keys.filter((key) => this.#isRevoked(key));
+    for (const { record } of revoked) {
+      if (await this.#retire(record.kid)) await this.#base.store.keys.remove(record.kid);
+    }
+    if (revoked.length > 0) await this.reload();
   }
 
   #activeKey(): OpenedKey {

@@ -41,6 +41,18 @@ export class RevocationCache {
     return (jti !== undefined && this.#tokens.has(jti)) || (kid !== undefined && this.#keys.has(kid));
   }
 
+  /** Whether the entries that were read so far revoke the signing key `kid`. Reads nothing. */
+  hasRevokedKey(kid: string): boolean {
+    return this.#keys.has(kid);
+  }
+
+  /** Reads the new entries, once the log has been read. Never rejects and never waits for the whole log. */
+  async follow(): Promise<void> {
+    if (this.#position === null) return;
+    const isComplete = await this.#readTail().catch(() => true);
+    if (!isComplete) void this.warmUp();
+  }
+
   /** Begins to read the log, because a large one takes seconds. Never rejects: the first answer reads it otherwise. */
   async warmUp(): Promise<void> {
     if (this.#position === null) await this.#joinLoading().catch(() => undefined);
@@ -49,14 +61,23 @@ export class RevocationCache {
   async #catchUp(): Promise<void> {
     for (let attempt = 0; attempt < MAX_GAPS; attempt++) {
       if (this.#position === null) await this.#joinLoading();
-      const from = this.#position;
-      if (from === null) continue;
-      const tail = await this.#base.store.revocations.after(from);
       // The snapshot may have been begun before this call, so its tail is read as well.
-      if (tail.status === "gap") this.#position = null;
-      else return await this.#append(from, tail.entries);
+      if (await this.#readTail()) return;
     }
     throw new HoldfastError("store_unavailable", "the revocation log was replaced again and again");
+  }
+
+  /** Returns `false` when the log must be read from its start. */
+  async #readTail(): Promise<boolean> {
+    const from = this.#position;
+    if (from === null) return false;
+    const tail = await this.#base.store.revocations.after(from);
+    if (tail.status === "gap") {
+      this.#position = null;
+      return false;
+    }
+    await this.#append(from, tail.entries);
+    return true;
   }
 
   async #append(from: LogPosition, entries: readonly RevocationEntry[]): Promise<void> {

@@ -9,7 +9,7 @@ import { verifyWithKey } from "../../jwt/verify.ts";
 import { TtlCache } from "../../resilience/ttl-cache.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import type { SigningKeys } from "../keys/signing-keys.ts";
-import { RevocationCache } from "../revocations/revocation-cache.ts";
+import type { RevocationCache } from "../revocations/revocation-cache.ts";
 import type { ArrivalSigns } from "./arrival-signs.ts";
 import type { RollbackAlarm } from "./rollback-alarm.ts";
 import { CLOCK_TOLERANCE_MS } from "../store/store-time.ts";
@@ -52,16 +52,17 @@ export class AccessTokenChecker {
     base: IssuerBase,
     parts: {
       readonly keys: SigningKeys;
+      readonly revocations: RevocationCache;
       readonly arrivals: ArrivalSigns;
       readonly rollbackAlarm: RollbackAlarm;
     },
   ) {
-    const { keys, arrivals, rollbackAlarm } = parts;
+    const { keys, revocations, arrivals, rollbackAlarm } = parts;
     this.#base = base;
     this.#keys = keys;
     this.#arrivals = arrivals;
     this.#rollbackAlarm = rollbackAlarm;
-    this.revocations = new RevocationCache(base);
+    this.revocations = revocations;
     this.#verified = new TtlCache({ maxBytes: MAX_REMEMBERED_BYTES, clock: base.clock });
     this.#policy = createClaimsPolicy({
       issuer: base.config.url,
