@@ -9,7 +9,7 @@ export interface SessionView {
   readonly scopes: readonly string[];
   /** The description of the device at the login, such as a `User-Agent`. `null` when the request had none. */
   readonly device: string | null;
-  /** What the client called the device at the login. `null` when it gave no name. */
+  /** The client's name for the device at the login. `null` when it gave no name. */
   readonly deviceName: string | null;
   /** The address of the login. `null` when it is unknown. */
   readonly address: string | null;
@@ -67,8 +67,8 @@ export interface Sessions {
   /** Ends every session of the subject, and resolves when that is durable. Returns how many were live. */
   endAll(subject: string, options?: EndOptions): Promise<number>;
   /**
-   * Gives up sessions of the subject that the store lacks. The newest 200,000 audit events name them. Their refresh is
-   * `invalid_grant` from then on, and no longer 503. Returns how many were given up.
+   * Gives up sessions of the subject that the store has lost. The newest 200,000 audit events name them, with the refresh
+   * that was refused for it. It is `invalid_grant` from then on, and no longer 503. Returns how many were given up.
    */
   giveUpLost(subject: string, options?: EndOptions): Promise<number>;
 }

@@ -10,7 +10,15 @@ import { giveUpSession, giveUpSessions } from "../../../src/issuer/store/given-u
 import type { Issuer, TokenResponse } from "../../../src/issuer/types.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import { FakeClock } from "../../../src/testing/fake-clock.ts";
-import { BASIC, bearerHeader, createFixture, logIn, sendRequest, validateAtIssuer } from "../fixture.ts";
+import {
+  BASIC,
+  bearerHeader,
+  createFixture,
+  logIn,
+  sendRequest,
+  settleOnClock,
+  validateAtIssuer,
+} from "../fixture.ts";
 
 /** Tokens of a session, and an issuer on a backup that is older than the session. */
 async function restoreOldBackup(t: TestContext) {
@@ -104,4 +112,25 @@ test("fault 64: the tokens of one lost session that an administrator ended are i
     "unavailable",
     "another session is not given up",
   );
+});
+
+test("fault 64: only a missing session whose refresh was refused is given up, because another one may have expired", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-lost-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, "holdfast.db");
+  const clock = new FakeClock();
+  const store = await sqliteStore({ file, clock });
+  t.after(async () => await store.close());
+  const { issuer } = createFixture({ store, clock });
+  const [used, , ofAnother] = [await logIn(issuer), await logIn(issuer), await logIn(issuer, "bob")];
+  const db = new DatabaseSync(file);
+  db.exec("DELETE FROM sessions");
+  db.close();
+  for (const { refresh_token: token } of [used, ofAnother]) {
+    assert.equal((await issuer.refresh(token)).status, "unavailable");
+  }
+  assert.equal(await settleOnClock(clock, issuer.sessions.giveUpLost("ann")), 1);
+  assert.equal((await issuer.refresh(used.refresh_token)).status, "invalid_grant");
+  assert.equal((await issuer.refresh(ofAnother.refresh_token)).status, "unavailable");
+  assert.equal(await settleOnClock(clock, issuer.sessions.giveUpLost("ann")), 0, "it is given up once");
 });
