@@ -146,8 +146,27 @@ test("the check notices that a write was lost although a replica had to have it"
   const told = () => ahead().announced(3_005, "store_rolled_back");
   assert.deepEqual(told().failures(null), ["confirmed writes are kept"]);
   assert.deepEqual(told().failures(0), [], "the store asks no replica");
-  const moved = { since: 1, isRemembered: true, changes: [{ at: 1, keys: ["other"], isWhole: true }] };
-  assert.deepEqual(told().entry(1, "writes lost", moved).failures(null), [], "a key may have moved");
+});
+
+test("a lost key that was moving excuses the announcement of its session, and no other announcement", () => {
+  const lost = (since: number, keys: readonly string[]) =>
+    written()
+      .refresh(1_000, "r1", 200, "r2")
+      .loss(2_000, 1_005, ofSession)
+      .refresh(3_000, "r2", 200, "r3")
+      .announced(3_005, "store_rolled_back")
+      .loss(since, 500, keys, true)
+      .failures(null);
+  assert.deepEqual(lost(1_500, ofSession), [], "the session was moving");
+  assert.deepEqual(lost(1_500, ["holdfast:{users}"]), [], "the users were moving");
+  const kept = ["confirmed writes are kept"];
+  assert.deepEqual(lost(1_500, ["holdfast:{audit}"]), kept, "another key was moving");
+  assert.deepEqual(lost(1_500, ["holdfast:{session:other}"]), kept, "another session was moving");
+  assert.deepEqual(lost(3_500, ofSession), kept, "the session was lost afterwards");
+  const unserved = written()
+    .loss(2_000, 1_005, ["holdfast:{session:other}"], true)
+    .announced(3_005, "store_rolled_back");
+  assert.deepEqual(unserved.failures(null), [], "the announcement may concern the session that was moving");
 });
 
 test("the check notices that a lost session was refused without an announcement in the last minute", () => {
