@@ -174,18 +174,24 @@ async function explainOpaque(text: string, { providers }: TokenExpectations): Pr
 async function explainUnknownIssuer(
   token: ParsedToken,
   findings: readonly Finding[],
-  { providers, own, audience, ownUrl }: TokenExpectations,
+  { providers, own, audience, issuer, ownUrl }: TokenExpectations,
 ): Promise<TokenReport> {
   const { iss } = token.claims;
+  if (iss === undefined) {
+    const detail = "it has no iss, so that a guard refuses it, and its signature was not verified";
+    const advice =
+      "let the provider name itself in iss; allowMissingIss: true accepts it from a guard with one issuer";
+    return toReport([...findings, fail(detail, advice)], []);
+  }
   const named = [
-    ...providers.map(({ issuer }) => issuer),
+    ...providers.map((provider) => provider.issuer),
     ...(own === null ? [] : [own.claimsPolicy.issuer]),
   ];
   const all = [...findings];
   if (providers.length > 0) {
-    const [nearest = ""] = named.toSorted((a, b) => likeness(iss ?? "", b) - likeness(iss ?? "", a));
-    const difference = describeIssuerDifference(iss ?? "", nearest);
-    const detail = `its iss ${JSON.stringify(iss ?? null)} is not ${named.join(" or ")}: ${difference}`;
+    const [nearest = ""] = named.toSorted((a, b) => likeness(iss, b) - likeness(iss, a));
+    const difference = describeIssuerDifference(iss, nearest);
+    const detail = `its iss ${JSON.stringify(iss)} is not ${named.join(" or ")}: ${difference}`;
     all.push(fail(detail, adviseIssuer(iss)));
   }
   const preset = guessPreset(token.claims, audience);
@@ -193,24 +199,30 @@ async function explainUnknownIssuer(
     return toReport([...all, explainExpectedIssuer(iss, ownUrl)], []);
   }
   const proposal = await (preset === null
-    ? proposeOptions(token, audience)
-    : proposePreset(token, preset, audience));
+    ? proposeOptions(token, iss, { audience, issuer })
+    : proposePreset(token, preset, { audience, issuer }));
   // The configuration says whom the reader trusts. Lines for another issuer would be pasted without that decision.
   const code = providers.length > 0 ? [] : proposal.code;
   return toReport([...all, ...proposal.findings], code);
 }
 
 function explainExpectedIssuer(iss: string | undefined, wanted: string): Finding {
-  const difference = describeIssuerDifference(iss ?? "", wanted);
-  const detail = `its iss ${JSON.stringify(iss ?? null)} is not ${wanted}: ${difference}`;
+  if (iss === undefined) {
+    return fail(`it has no iss, and ${wanted} is expected`, `get a token of ${wanted}`);
+  }
+  const difference = describeIssuerDifference(iss, wanted);
+  const detail = `its iss ${JSON.stringify(iss)} is not ${wanted}: ${difference}`;
   const change =
     "set the issuer of the guard, or HOLDFAST_URL of the service that issues the tokens, so that both are the same";
+  if (difference.startsWith("they differ by")) {
+    return fail(detail, `if tokens of both are good, ${change}`);
+  }
   return fail(detail, `get a token of ${wanted}; only if tokens of the other issuer are good, ${change}`);
 }
 
 /** The line is pasted into a shell, and the token may come from an attacker, so the line has plain characters only. */
-function adviseIssuer(iss: string | undefined): string {
-  const isPlain = iss !== undefined && /^[\w:/.~@%+-]{1,500}$/.test(iss);
+function adviseIssuer(iss: string): string {
+  const isPlain = /^[\w:/.~@%+-]{1,500}$/.test(iss);
   const change = isPlain ? `HOLDFAST_PROVIDER_ISSUER=${iss}` : "set HOLDFAST_PROVIDER_ISSUER to that text";
   return `only if tokens of this issuer are good: ${change}`;
 }

@@ -21,12 +21,7 @@ export function judgeClaims(
   const { claimsPolicy, algorithms, authority } = settings;
   if (algorithms !== undefined && !algorithms.includes(token.algorithm)) {
     const detail = `the token is signed with ${token.algorithm}, and ${algorithms.join(", ")} are accepted`;
-    return [
-      fail(
-        detail,
-        `algorithms: ${JSON.stringify([...algorithms, token.algorithm])}, if the provider means to use it`,
-      ),
-    ];
+    return [fail(detail, adviseAlgorithm(token.algorithm, algorithms, suggestion))];
   }
   const isAuthorityAsked = authority !== undefined && authority.ask !== "opaque";
   const refused = refuseClaims(token, { ...claimsPolicy, defersAbsent: isAuthorityAsked });
@@ -34,6 +29,13 @@ export function judgeClaims(
   return refused === null
     ? [ok("its claims are accepted"), ...warnOfSharedAudience(token.claims, claimsPolicy), scopes]
     : [explainRefusal(refused, token.claims, suggestion), scopes];
+}
+
+/** A preset has no option for algorithms, and a key set has no key for `HS256`, which a forger likes to name. */
+function adviseAlgorithm(used: string, accepted: readonly string[], suggestion: Suggestion | null): string {
+  const advice = `get a token that is signed with ${accepted.join(" or ")}`;
+  if (suggestion !== null || used.startsWith("HS")) return advice;
+  return `${advice}; or algorithms: ${JSON.stringify([...accepted, used])}, only if the provider means to use it`;
 }
 
 /** Whether the claims are accepted once the provider puts `audience` into `aud`. */
@@ -46,11 +48,8 @@ export function isAcceptedFor(
 }
 
 /** Explains why the claims are refused, and which option or which token is right. */
-function explainRefusal(
-  { reason, detail }: InvalidVerdict,
-  claims: Claims,
-  suggestion: Suggestion | null,
-): Finding {
+function explainRefusal(refused: InvalidVerdict, claims: Claims, suggestion: Suggestion | null): Finding {
+  const { reason, detail } = refused;
   const [claim, got] = [detail?.claim ?? "", show(detail?.got)];
   const expected = (detail?.expected ?? []).map(show).join(" or ");
   const ofAudience = explainAudience(reason, detail, claims, suggestion);
@@ -64,17 +63,7 @@ function explainRefusal(
     );
   }
   if (reason === "missing_claim" || reason === "wrong_claim") {
-    const known = explainGoogleRefusal(claims, claim, got);
-    if (known !== null) return known;
-  }
-  if (reason === "missing_claim") {
-    const advice =
-      "choose requiredClaims among the claims that its tokens have, or ask the provider for the claim";
-    return fail(`it has no ${claim}`, advice);
-  }
-  if (reason === "wrong_claim") {
-    const advice = `if such tokens are good, change claims: { ${JSON.stringify(claim)}: … }`;
-    return fail(`its ${claim} is ${got}, and ${expected} is accepted`, advice);
+    return explainClaim(refused, claims, suggestion);
   }
   if (reason === "sender_constrained") {
     const advice = "let the client request a bearer token, without DPoP";
@@ -82,6 +71,26 @@ function explainRefusal(
   }
   const place = claim === "" ? "" : `: ${claim} is ${got}`;
   return fail(`it is refused with ${reason}${place}`, "docs/reference/errors.md explains the reason");
+}
+
+function explainClaim(
+  { reason, detail }: InvalidVerdict,
+  claims: Claims,
+  suggestion: Suggestion | null,
+): Finding {
+  const [claim, got] = [detail?.claim ?? "", show(detail?.got)];
+  const known = explainGoogleRefusal(claims, claim, got);
+  if (known !== null) return known;
+  if (reason === "wrong_claim") {
+    const expected = (detail?.expected ?? []).map(show).join(" or ");
+    const advice = `if such tokens are good, change claims: { ${JSON.stringify(claim)}: … }`;
+    return fail(`its ${claim} is ${got}, and ${expected} is accepted`, advice);
+  }
+  const advice =
+    suggestion !== null && presetNameOf(claims) !== null
+      ? "send the token that the provider makes for an API; the preset expects the claim in each"
+      : "choose requiredClaims among the claims that its tokens have, or ask the provider for the claim";
+  return fail(`it has no ${claim}`, advice);
 }
 
 function explainKind(claims: Claims, claim: string, got: string, expected: string): Finding {

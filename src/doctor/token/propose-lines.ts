@@ -15,11 +15,15 @@ interface Proposal {
   readonly code: readonly string[];
 }
 
-/** The options that a token suggests. */
-interface SuggestedRules {
-  readonly settings: IssuerSettings | undefined;
-  /** The audience that the reader named. */
+/** What the reader named. A member is `undefined` when the token alone names it. */
+interface NamedByReader {
   readonly audience: string | undefined;
+  readonly issuer: string | undefined;
+}
+
+/** The options that a token suggests. */
+interface SuggestedRules extends NamedByReader {
+  readonly settings: IssuerSettings | undefined;
   readonly hasPreset: boolean;
   /** The values that the options have from the token alone. */
   readonly taken: readonly string[];
@@ -30,13 +34,13 @@ interface SuggestedRules {
 export async function proposePreset(
   token: ParsedToken,
   { name, code, issuers, taken }: GuessedPreset,
-  audience: string | undefined,
+  named: NamedByReader,
 ): Promise<Proposal> {
   const all = issuers.flatMap((one) => readIssuerOrTenants(name, one).issuers);
   const settings = all.find(({ claimsPolicy }) => claimsPolicy.issuer === token.claims.iss) ?? all[0];
   return await judgeBySuggestion(token, ok(`the preset ${name} fits its issuer`), {
+    ...named,
     settings,
-    audience,
     hasPreset: true,
     taken,
     code: [`import { ${name} } from "holdfast-guard/providers";`, `createGuard(${code})`],
@@ -44,25 +48,23 @@ export async function proposePreset(
 }
 
 /** Judges the token of a provider without a preset by the options that it suggests. */
-export async function proposeOptions(token: ParsedToken, expected: string | undefined): Promise<Proposal> {
-  const { iss } = token.claims;
-  if (iss === undefined) {
-    const advice =
-      "allowMissingIss: true accepts it from a guard with one issuer; better, let the provider name itself";
-    return { findings: [warn("it names no issuer, so its signature was not verified", advice)], code: [] };
-  }
+export async function proposeOptions(
+  token: ParsedToken,
+  iss: string,
+  expected: NamedByReader,
+): Promise<Proposal> {
   const [named] = namedApis(token.claims);
   // A guard with every name in `aud`, or with none, would accept tokens for other APIs.
-  const audience = expected ?? named ?? UNKNOWN_API;
+  const audience = expected.audience ?? named ?? UNKNOWN_API;
   const scopesFrom = proposeScopesFrom(token.claims, audience);
   const options = { issuer: iss, audience, ...(scopesFrom && { scopesFrom }) };
   const known = ok("no preset fits its issuer, and none is needed for a provider that follows the standards");
   const [settings] = readIssuerOrTenants("the guard", options).issuers;
   return await judgeBySuggestion(token, known, {
+    ...expected,
     settings,
-    audience: expected,
     hasPreset: false,
-    taken: expected === undefined && named !== undefined ? [named] : [],
+    taken: expected.audience === undefined && named !== undefined ? [named] : [],
     code: [`createGuard(${JSON.stringify(options)})`],
   });
 }
@@ -91,7 +93,7 @@ async function judgeBySuggestion(
   const isUseless = isRefused && !fitsNewToken(token, settings, suggested);
   if (signature.status === "fail" || isUseless || isPlainHttp(settings)) return { findings, code: [] };
   if (!hasPreset) findings.push(...adviseRights(settings.scopesFrom));
-  findings.push(warnOfTrust(token, suggested.taken, signature.status === "ok"));
+  findings.push(...warnOfTrust(token, suggested, signature.status === "ok"));
   return { findings, code: ['import { createGuard } from "holdfast-guard";', ...code] };
 }
 
@@ -110,9 +112,15 @@ function fitsNewToken(
 }
 
 /** Says what the lines trust only because the token names it. A stranger who gets the lines pasted could log in otherwise. */
-function warnOfTrust({ claims }: ParsedToken, taken: readonly string[], isVerified: boolean): Finding {
-  const names = [claims.iss, ...new Set(taken)].map((one) => JSON.stringify(one)).join(", ");
-  const detail = `the lines trust what the token names: the issuer ${names}`;
+function warnOfTrust(
+  { claims }: ParsedToken,
+  { issuer, taken }: SuggestedRules,
+  isVerified: boolean,
+): readonly Finding[] {
+  const provider = issuer === undefined ? [`the issuer ${JSON.stringify(claims.iss)}`] : [];
+  const names = [...provider, ...[...new Set(taken)].map((one) => JSON.stringify(one))];
+  if (names.length === 0) return [];
+  const detail = `the lines trust what the token names: ${names.join(", ")}`;
   const advice = "paste them only if you know these names from your provider";
-  return isVerified ? ok(`${detail}; ${advice}`) : warn(detail, advice);
+  return [isVerified ? ok(`${detail}; ${advice}`) : warn(detail, advice)];
 }

@@ -208,3 +208,45 @@ test("doctor token proposes no lines for another issuer than the configured one"
   assert.match(findings.find((one) => one.status === "fail")?.advice ?? "", /^only if tokens of this issuer/);
   assert.deepEqual(code, []);
 });
+
+test("doctor token does not call the issuer named by the token where --issuer names it", async () => {
+  const token = mint.token({ iss: OTHER, aud: AUDIENCE });
+  const expected = { providers: [], own: null, issuer: OTHER, audience: AUDIENCE, toleranceMs: 5_000 };
+  const { findings, code } = await explainToken(token, expected);
+  assert.equal(code.length, 2);
+  assert.ok(!findings.some(({ detail }) => detail.includes("the token names")));
+  const open = await explainToken(token, { ...expected, audience: undefined });
+  assert.ok(open.findings.some(({ detail }) => detail.includes(`the token names: "${AUDIENCE}"`)));
+});
+
+test("doctor token refuses a token without iss, as a guard does", async () => {
+  const { status, findings, code } = await explain({ iss: undefined, aud: AUDIENCE }, AUDIENCE);
+  assert.equal(status, "fail");
+  assert.match(findings.at(-1)?.detail ?? "", /^it has no iss, so that a guard refuses it/);
+  assert.deepEqual(code, []);
+  const expected = { providers: [], own: null, issuer: OTHER, audience: AUDIENCE, toleranceMs: 5_000 };
+  const named = await explainToken(mint.token({ iss: undefined }), expected);
+  assert.equal(named.findings.at(-1)?.detail, `it has no iss, and ${OTHER} is expected`);
+});
+
+test("doctor token never advises a secret beside the keys of a provider, nor an option that a preset lacks", async () => {
+  const [own = null] = readIssuerOrTenants("own", {
+    issuer: OTHER,
+    audience: AUDIENCE,
+    algorithms: ["RS256"],
+  }).issuers;
+  const expected = { providers: [], own, audience: AUDIENCE, toleranceMs: 5_000 };
+  const judge = async (alg: string) => {
+    const [, payload = ""] = mint.token({ iss: OTHER, aud: AUDIENCE }).split(".");
+    const header = Buffer.from(JSON.stringify({ alg })).toString("base64url");
+    const signature = "A".repeat(alg === "HS256" ? 43 : 86);
+    const { findings } = await explainToken(`${header}.${payload}.${signature}`, expected);
+    return findings.find(({ detail }) => /are accepted/.test(detail))?.advice ?? "";
+  };
+  assert.equal(await judge("HS256"), "get a token that is signed with RS256");
+  assert.match(await judge("ES256"), /RS256; or algorithms: \["RS256","ES256"\], only if the provider means/);
+  const iss = "https://clerk.example.com";
+  const { findings } = await explain({ iss, aud: undefined, azp: "https://app.example.com" });
+  const missing = findings.find(({ detail }) => detail === "it has no sid");
+  assert.doesNotMatch(missing?.advice ?? "requiredClaims", /requiredClaims/);
+});
