@@ -222,7 +222,7 @@ function explainExpectedIssuer(iss: string | undefined, wanted: string): Finding
 
 /** The line is pasted into a shell, and the token may come from an attacker, so the line has plain characters only. */
 function adviseIssuer(iss: string): string {
-  const isPlain = /^[\w:/.~@%+-]{1,500}$/.test(iss);
+  const isPlain = /^[\w:/.~%+-]{1,500}$/.test(iss);
   const change = isPlain ? `HOLDFAST_PROVIDER_ISSUER=${iss}` : "set HOLDFAST_PROVIDER_ISSUER to that text";
   return `only if tokens of this issuer are good: ${change}`;
 }

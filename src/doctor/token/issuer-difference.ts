@@ -7,6 +7,9 @@ export function describeIssuerDifference(named: string, wanted: string): string 
   if (named.replace(/^https?:/, "") === wanted.replace(/^https?:/, ""))
     return "they differ by http and https";
   if (withLoopback(named) === withLoopback(wanted)) return "they differ by two names of this machine";
+  if (/[^ -~]/.test(named) && !/[^ -~]/.test(wanted)) {
+    return "it has characters beyond ASCII, which can look like others";
+  }
   return isOtherTenant(named, wanted) ? "another tenant of the same provider" : "they are different issuers";
 }
 

@@ -94,7 +94,7 @@ async function judgeBySuggestion(
   if (signature.status === "fail" || isUseless || isPlainHttp(settings)) return { findings, code: [] };
   if (!hasPreset) findings.push(...adviseRights(settings.scopesFrom));
   findings.push(...warnOfTrust(token, suggested, signature.status === "ok"));
-  return { findings, code: ['import { createGuard } from "holdfast-guard";', ...code] };
+  return { findings, code: ['import { createGuard } from "holdfast-guard";', ...code.map(toAscii)] };
 }
 
 /**
@@ -118,9 +118,14 @@ function warnOfTrust(
   isVerified: boolean,
 ): readonly Finding[] {
   const provider = issuer === undefined ? [`the issuer ${JSON.stringify(claims.iss)}`] : [];
-  const names = [...provider, ...[...new Set(taken)].map((one) => JSON.stringify(one))];
+  const names = [...provider, ...[...new Set(taken)].map((one) => JSON.stringify(one))].map(toAscii);
   if (names.length === 0) return [];
   const detail = `the lines trust what the token names: ${names.join(", ")}`;
   const advice = "paste them only if you know these names from your provider";
   return [isVerified ? ok(`${detail}; ${advice}`) : warn(detail, advice)];
+}
+
+/** The same JavaScript with escapes in its strings, because the letters of another alphabet can look like those of a known name. */
+function toAscii(code: string): string {
+  return code.replace(/[^ -~]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -7,6 +7,7 @@ for (const [named, wanted, expected] of [
   ["https://a.okta.com/oauth2/default", "https://b.okta.com/oauth2/default", /another tenant/],
   ["https://a.eu.auth0.com/", "https://b.us.auth0.com/", /another tenant/],
   ["https://a.clerk.accounts.dev", "https://b.clerk.accounts.dev", /another tenant/],
+  ["https://\u0456d.example", "https://id.example", /characters beyond ASCII/],
   ["https://a.example", "https://b.example", /different issuers/],
   ["https://evil.example.com", "https://id.example.com", /different issuers/],
   ["https://evil.example.com/realms/a", "https://id.example.com/realms/a", /different issuers/],

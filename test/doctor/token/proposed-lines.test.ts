@@ -250,3 +250,11 @@ test("doctor token never advises a secret beside the keys of a provider, nor an 
   const missing = findings.find(({ detail }) => detail === "it has no sid");
   assert.doesNotMatch(missing?.advice ?? "requiredClaims", /requiredClaims/);
 });
+
+test("doctor token escapes letters of another alphabet in the lines, because they can look like a known name", async () => {
+  const iss = "https://id.example.org/\u0456dp";
+  const report = await explain({ iss, aud: AUDIENCE }, AUDIENCE);
+  assert.match(report.code.at(-1) ?? "", /"https:\/\/id\.example\.org\/\\u0456dp"/);
+  assert.ok(report.findings.some(({ detail }) => /the token names: .*\\u0456dp/.test(detail)));
+  assert.deepEqual(await pastedScopes(report, { iss, aud: AUDIENCE }), []);
+});
