@@ -89,7 +89,7 @@ function checkGuardsAtEnd({ losses }: Facts, { plan, history }: RunHistory): Vio
     const violation = (message: string) => ({ check: "recovery", at, process: name, message });
     const isStale =
       typeof ageMs === "number" && ageMs > (bounds.get(name) ?? 60_000) && !isWithoutSnapshots(losses, at);
-    const isCutOff = breaker !== null && breaker !== "closed" && !losses.isDeleted("{store}", at);
+    const isCutOff = breaker !== null && breaker !== "closed" && !isWithoutSnapshots(losses, at);
     return [
       ...(isStale
         ? [violation(`the revocation view of ${name} is ${Math.round(ageMs)} ms old at the end`)]

@@ -184,6 +184,12 @@ test("a deleted key of the log excuses only what needs it, and not before it was
   assert.deepEqual(verdict("{store}:in-force"), []);
   // A reader takes a snapshot in place of the newest entries.
   assert.deepEqual(verdict("{store}:log"), ["recovery"]);
+  // A service that starts needs a snapshot before it answers its first introspection.
+  const status = { guard: "guard", ageMs: 0, breaker: "open" };
+  const breaker = (key: string) =>
+    written().eviction(2_000, key).entry(at, "guard status", status).failures();
+  assert.deepEqual(breaker("{store}:in-force"), []);
+  assert.deepEqual(breaker("{store}:log"), ["recovery"]);
 });
 
 test("only a guard that opened an emptied store by itself, without a snapshot, knows no earlier revocation", () => {
