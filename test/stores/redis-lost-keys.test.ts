@@ -16,6 +16,8 @@ const key = (kid: string, activatedAt: number | null = null): SigningKeyRecord =
   retiredAt: null,
 });
 
+const signing = async (store: Store) =>
+  (await store.keys.list()).findLast((one) => one.activatedAt !== null && one.retiredAt === null)?.kid;
 const kids = async (store: Store) => (await store.keys.list()).map(({ kid }) => kid);
 
 void describe("changes of signing keys that Redis has lost", { skip: noRedis }, () => {
@@ -35,9 +37,10 @@ void describe("changes of signing keys that Redis has lost", { skip: noRedis }, 
 
   /** Runs changes, and puts the keys before them back, as a failover does that loses them. */
   async function lose(prefix: string, changes: () => Promise<unknown>): Promise<void> {
-    const [keys, number] = [await read(prefix, "keys"), await read(prefix, "keys:change")];
+    const fields = ["keys", "keys:removed", "keys:change"];
+    const values = await Promise.all(fields.map(async (field) => [field, await read(prefix, field)]));
     await changes();
-    await server.cli("HSET", `${prefix}{store}`, "keys", keys, "keys:change", number);
+    await server.cli("HSET", `${prefix}{store}`, ...values.flat());
   }
 
   /** Loses a revocation, cuts the connections, and returns the message about what was applied again. */
@@ -103,5 +106,50 @@ void describe("changes of signing keys that Redis has lost", { skip: noRedis }, 
     await second.keys.rotate("k1", key("k4"));
     await interrupt(t, prefix, first);
     assert.deepEqual(await kids(first), ["k1", "k2", "k4"]);
+  });
+
+  void test("fault 64: a lost removal is applied again after another process has removed another key", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const [first, second] = [await open(t, prefix), await open(t, prefix)];
+    await first.keys.initialise([key("k0", 1), key("k1")]);
+    await first.keys.rotate("k0", key("k2"));
+    await lose(prefix, async () => {
+      await first.keys.rotate("k1", key("k3"));
+      await first.keys.remove("k1");
+    });
+    await second.keys.remove("k0");
+    assert.match(await interrupt(t, prefix, first), /changes of signing keys: 1$/);
+    assert.deepEqual(await kids(second), ["k2", "k3"]);
+    assert.equal(await signing(second), "k2");
+  });
+
+  void test("fault 64: a primary whose clock is behind keeps the newer change of keys", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const [first, second] = [await open(t, prefix), await open(t, prefix)];
+    await first.keys.initialise([key("k1", 1), key("k2")]);
+    await lose(prefix, async () => {
+      await server.cli("HSET", `${prefix}{store}`, "keys:change", String(Date.now() + 3_600_000));
+      await first.keys.rotate("k1", key("k3"));
+    });
+    await second.keys.rotate("k1", key("k4"));
+    await second.keys.rotate("k2", key("k5"));
+    const acknowledged = await second.keys.list();
+    assert.match(await interrupt(t, prefix, first), /applied again: revocations: 1$/);
+    assert.deepEqual(await second.keys.list(), acknowledged);
+  });
+
+  void test("fault 64: a lost sealing of a key under a new secret is applied again, and a later one stays", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const [first, second] = [await open(t, prefix), await open(t, prefix)];
+    await first.keys.initialise([key("k1", 1), key("k2")]);
+    await lose(prefix, async () => {
+      await first.keys.reseal("k1", "sealed k1", "sealed k1 again");
+      await first.keys.reseal("k2", "sealed k2", "sealed k2 again");
+    });
+    await second.keys.reseal("k2", "sealed k2", "sealed k2 later");
+    await second.keys.reseal("k2", "sealed k2 later", "sealed k2 last");
+    await interrupt(t, prefix, first);
+    const sealed = (await first.keys.list()).map((one) => one.sealed);
+    assert.deepEqual(sealed, ["sealed k1 again", "sealed k2 last"]);
   });
 });

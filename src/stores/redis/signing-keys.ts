@@ -3,46 +3,34 @@ import { damagedRecord, parseRecord } from "../damaged-record.ts";
 import { decideKeyRotation } from "../signing-key-rotation.ts";
 import type { KeyStore, SigningKeyRecord } from "../store.ts";
 import { AcknowledgedWrites } from "./acknowledged-writes.ts";
-import { defineManifestWrite, type Manifest } from "./manifest.ts";
-import { readField } from "./records.ts";
+import { defineManifestRead, defineManifestWrite, type Manifest } from "./manifest.ts";
+import { mergeKeySets, removeKey, type AcknowledgedKeySet, type KeySet } from "./merge-key-sets.ts";
 
 /*
- * The signing keys are one field of the manifest. A second field has the number of their last change. The number is the
- * time, so that a change after a failover has a greater number than a change that the failover lost.
+ * The signing keys are one field of the manifest. A second field has the keys that were removed last, so that no process
+ * adds one of them again. A third field has the number of the last change.
+ * Processes of earlier versions compare it with the number of their own change.
  */
 
 const FIELD = "keys";
 
 const READ_KEYS = `
-local standing, last = unpack(redis.call('HMGET', KEYS[1], '${FIELD}', '${FIELD}:change'))
-last = tonumber(last) or 0
+local keys, removed, last = unpack(redis.call('HMGET', KEYS[1], '${FIELD}', '${FIELD}:removed', '${FIELD}:change'))
 `;
 
+/** Returns the store's time, the keys and the removed keys, each '' when unset. */
+const readKeys = defineManifestRead(`${READ_KEYS}
+return {now, keys or '', removed or ''}`);
+
 /**
- * Arguments: the expected keys ('' when unset), the new keys. Returns whether the keys were replaced, and the number of the
- * change.
+ * Arguments: the expected keys and removed keys ('' when unset), the new keys and removed keys. Returns whether they were
+ * replaced.
  */
 const replaceKeys = defineManifestWrite(`${READ_KEYS}
-if (standing or '') ~= ARGV[3] then return {0} end
-local number = math.max(now, last + 1)
-redis.call('HSET', KEYS[1], '${FIELD}', ARGV[4], '${FIELD}:change', number)
-return {1, number}`);
-
-/**
- * Arguments: the number of a change, the keys after it. Applies the change if the store has lost it: the store has no
- * change of this or a greater number. Returns 1 when it was lost.
- */
-const restoreKeys = defineManifestWrite(`${READ_KEYS}
-if last >= tonumber(ARGV[3]) then return 0 end
-redis.call('HSET', KEYS[1], '${FIELD}', ARGV[4], '${FIELD}:change', ARGV[3])
-return standing == ARGV[4] and 0 or 1`);
-
-/** A change that this process has acknowledged. */
-interface AcknowledgedKeys {
-  readonly number: number;
-  /** The JSON of all keys after the change. */
-  readonly keys: string;
-}
+if (keys or '') ~= ARGV[3] or (removed or '') ~= ARGV[4] then return 0 end
+local number = math.max(now, (tonumber(last) or 0) + 1)
+redis.call('HSET', KEYS[1], '${FIELD}', ARGV[5], '${FIELD}:removed', ARGV[6], '${FIELD}:change', number)
+return 1`);
 
 type Keys = readonly SigningKeyRecord[];
 
@@ -54,61 +42,75 @@ export interface KeyPart {
 }
 
 export function createKeyPart(manifest: Manifest, clock: Clock): KeyPart {
-  /** The last change of this process. It contains the earlier ones. */
-  const acknowledged = new AcknowledgedWrites<AcknowledgedKeys>(clock);
-  const parse = (value: string | null): Keys => {
-    const keys = value === null ? [] : parseRecord("Redis", "the signing keys", value);
-    if (!Array.isArray(keys)) throw damagedRecord("Redis", "the signing keys");
-    return keys as Keys;
-  };
+  /** The key set after the last change of this process. It contains the earlier changes. */
+  const acknowledged = new AcknowledgedWrites<AcknowledgedKeySet>(clock);
+  /** The sealed keys that this process has replaced. */
+  const replaced = new Set<string>();
+
+  async function read(): Promise<[now: number, keys: string, removed: string]> {
+    return (await manifest.runHashScript(readKeys)) as [number, string, string];
+  }
 
   /**
    * Replaces the keys by the result of `change`, and tries again when another process has changed them. Returns `null`,
    * and changes nothing, when `change` returns `null`.
    */
-  async function update(change: (keys: Keys, nowMs: number) => Keys | null): Promise<Keys | null> {
+  async function update(change: (set: KeySet, nowMs: number) => KeySet | null): Promise<Keys | null> {
     for (;;) {
-      const [now, value] = await readField(manifest, FIELD);
-      const changed = change(parse(value), now);
+      const [now, keys, removed] = await read();
+      const standing = { keys: parseList(keys) as Keys, removed: parseList(removed) as string[] };
+      const changed = change(standing, now);
       if (changed === null) return null;
-      const keys = JSON.stringify(changed);
-      const reply = await manifest.runHashScript(replaceKeys, [value ?? "", keys]);
-      const [isReplaced, number = 0] = reply as [number, number?];
-      if (isReplaced !== 1) continue;
-      acknowledged.add(FIELD, { number, keys });
-      return changed;
+      const values = [JSON.stringify(changed.keys), JSON.stringify(changed.removed)];
+      if ((await manifest.runHashScript(replaceKeys, [keys, removed, ...values])) !== 1) continue;
+      acknowledged.add(FIELD, { ...changed, replaced });
+      return changed.keys;
     }
   }
 
-  const list = async () => parse((await readField(manifest, FIELD))[1]);
+  const list = async (): Promise<Keys> => parseList((await read())[1]) as Keys;
   const store: KeyStore = {
     list,
     initialise: async (first) =>
-      (await update((keys) => (keys.length === 0 ? first : null))) ?? (await list()),
+      (await update((set) => (set.keys.length === 0 ? { ...set, keys: first } : null))) ?? (await list()),
     async rotate(current, next) {
-      const outcome = await update((keys, nowMs) => decideKeyRotation(keys, current, next, nowMs));
+      const outcome = await update((set, nowMs) => {
+        const keys = decideKeyRotation(set.keys, current, next, nowMs);
+        return keys === null ? null : { ...set, keys };
+      });
       return outcome === null ? "stale" : "rotated";
     },
     async reseal(kid, from, sealed) {
-      const outcome = await update((keys) => {
-        const isUnchanged = keys.some((key) => key.kid === kid && key.sealed === from);
-        return isUnchanged ? keys.map((key) => (key.kid === kid ? { ...key, sealed } : key)) : null;
+      const outcome = await update((set) => {
+        const isUnchanged = set.keys.some((key) => key.kid === kid && key.sealed === from);
+        const reseal = (key: SigningKeyRecord) => (key.kid === kid ? { ...key, sealed } : key);
+        return isUnchanged ? { ...set, keys: set.keys.map(reseal) } : null;
       });
-      return outcome === null ? "stale" : "replaced";
+      if (outcome === null) return "stale";
+      replaced.add(from);
+      return "replaced";
     },
     async remove(kid) {
-      await update((keys) => {
-        const left = keys.filter((key) => key.kid !== kid);
-        return left.length === keys.length ? null : left;
-      });
+      await update((set) => (set.keys.some((key) => key.kid === kid) ? removeKey(set, kid) : null));
     },
   };
 
   return {
     store,
     async restoreOnce(onRestored) {
-      for (const [, { number, keys }] of acknowledged.recent())
-        onRestored(Number(await manifest.runHashScript(restoreKeys, [number, keys])));
+      for (const [, own] of acknowledged.recent()) {
+        const restored = await update((standing, nowMs) => {
+          const merged = mergeKeySets(standing, own, nowMs);
+          return JSON.stringify(merged) === JSON.stringify(standing) ? null : merged;
+        });
+        onRestored(restored === null ? 0 : 1);
+      }
     },
   };
+}
+
+function parseList(value: string): readonly unknown[] {
+  const list = value === "" ? [] : parseRecord("Redis", "the signing keys", value);
+  if (!Array.isArray(list)) throw damagedRecord("Redis", "the signing keys");
+  return list;
 }
