@@ -19,7 +19,7 @@ export function mayRefuseLiveSession(
   return (
     mayBeUnnumbered(operation, token, facts, plan) ||
     authorityMayBeAhead(operation, token, facts, plan) ||
-    (hasAuthority(operation, plan) && mayHaveLostKey(token, facts))
+    (hasAuthority(operation, plan) && mayHaveLostKey(operation, token, facts))
   );
 }
 

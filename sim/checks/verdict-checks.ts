@@ -114,7 +114,7 @@ const good: VerdictCheck = ({ operation, token, status, seconds }, facts, { plan
   )
     return null;
   if (reason === "revoked" && mayRefuseLiveSession(operation, token, facts, plan)) return null;
-  if (reason === "unknown_key" && mayHaveLostKey(token, facts)) return null;
+  if (reason === "unknown_key" && mayHaveLostKey(operation, token, facts)) return null;
   const issuedAt = token.expiresAt - plan.lifetimes.accessTokenTtlMs;
   // The clock of the issuer was ahead, so the token is from the future.
   const isFromFuture =

@@ -206,11 +206,11 @@ test("only a guard that opened an emptied store by itself, without a snapshot, k
   assert.deepEqual(revived({ readsStore: true, hasSnapshots: false }, 31_000), ["revoked is refused"]);
 });
 
-test("a token is refused as one of an unknown key only when the store may have lost a rotation of keys before it", () => {
-  const refused = (rotatedAt: number, loss: (history: WrittenLoss) => WrittenLoss) =>
+test("a token is refused as one of an unknown key only when the store has lost a rotation of keys", () => {
+  const refused = (rotatedAt: number, loss: (history: WrittenLoss) => WrittenLoss, usedAt = 3_000) =>
     loss(written().call(rotatedAt, "rotate keys", {}, { status: 204 }))
       .call(500, "login", {}, { status: 200, session: "s2", refresh: "r9", access: "a9", expiresAt: 300_000 })
-      .verdict(3_000, "invalid", "unknown_key", "a9")
+      .verdict(usedAt, "invalid", "unknown_key", "a9")
       .failures();
   const wrong = ["an outage is never invalid"];
   const lost = (at: number) => (history: WrittenLoss) => history.loss(2_000, [at], ["holdfast:{store}"]);
@@ -221,6 +221,11 @@ test("a token is refused as one of an unknown key only when the store may have l
     refused(200, (history) => history.loss(2_000, [205], ofSession)),
     wrong,
   );
+  // The process applies the rotation again within 15 s, and every service reads the keys within a minute.
+  assert.deepEqual(refused(200, lost(205), 77_000), []);
+  assert.deepEqual(refused(200, lost(205), 79_000), wrong);
+  const forgotten = (history: WrittenLoss) => history.loss(2_000, [205], ["holdfast:{store}"], false);
+  assert.deepEqual(refused(200, forgotten, 79_000), []);
 });
 
 test("a loss excuses no failure before it", () => {
