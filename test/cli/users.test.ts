@@ -40,7 +40,7 @@ test("law 3: one command locks a user out of a running service", async (t) => {
     (await cli("scopes", "alice", "--scope", "a", "--scope", "b")).out,
     "set the scopes of alice\n",
   );
-  assert.match((await cli("list")).out, /^alice\t\S+\ta b$/m);
+  assert.match((await cli("list")).out, /^alice\t\S+\ta b\tenabled$/m);
   assert.equal((await cli("password", "BOB")).code, 0);
   assert.equal(await signIn("bob ", "password of bob"), 200);
   assert.equal((await cli("remove", "alice")).code, 0);
