@@ -21,10 +21,12 @@ export async function runTokenDoctor(
       own: null,
       audience,
       issuer,
+      hasUnreadSettings: true,
       toleranceMs: DEFAULT_TOLERANCE_MS,
     });
     const detail = `the settings were not used: ${problems.join("; ")}`;
-    return { ...report, findings: [warn(detail, "run holdfast doctor"), ...report.findings] };
+    const advice = "run holdfast doctor, and mend them; or name the issuer of your guard with --issuer";
+    return { ...report, findings: [warn(detail, advice), ...report.findings] };
   }
   const options = { write: [], rehearse: undefined, through: undefined, rules: undefined };
   const wanted = audience === undefined ? settings : { ...settings, audience };

@@ -23,6 +23,8 @@ export interface TokenExpectations {
   readonly issuer?: string | undefined;
   /** HOLDFAST_URL, when the token is for the service and it has no provider. */
   readonly ownUrl?: string | undefined;
+  /** Whether there are settings that could not be read, so that `providers` may lack the issuer. */
+  readonly hasUnreadSettings?: boolean;
   /** The audience of the API. `undefined` when it is not known. */
   readonly audience: string | undefined;
   /** `clockToleranceMs` of the guard. */
@@ -174,7 +176,7 @@ async function explainOpaque(text: string, { providers }: TokenExpectations): Pr
 async function explainUnknownIssuer(
   token: ParsedToken,
   findings: readonly Finding[],
-  { providers, own, audience, issuer, ownUrl }: TokenExpectations,
+  { providers, own, audience, issuer, ownUrl, hasUnreadSettings = false }: TokenExpectations,
 ): Promise<TokenReport> {
   const { iss } = token.claims;
   if (iss === undefined) {
@@ -201,9 +203,11 @@ async function explainUnknownIssuer(
   const proposal = await (preset === null
     ? proposeOptions(token, iss, { audience, issuer })
     : proposePreset(token, preset, { audience, issuer }));
-  // The configuration says whom the reader trusts. Lines for another issuer would be pasted without that decision.
-  const code = providers.length > 0 ? [] : proposal.code;
-  return toReport([...all, ...proposal.findings], code);
+  // The configuration names the issuers that the reader trusts. Lines for another issuer would be pasted without that decision.
+  if (providers.length > 0 || (hasUnreadSettings && issuer === undefined)) {
+    return toReport([...all, ...proposal.findings], []);
+  }
+  return toReport([...all, ...proposal.findings, ...proposal.notes], proposal.code);
 }
 
 function explainExpectedIssuer(iss: string | undefined, wanted: string): Finding {

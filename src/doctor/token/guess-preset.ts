@@ -35,7 +35,7 @@ export interface GuessedPreset {
   /** The call, to be pasted into a program. */
   readonly code: string;
   readonly issuers: readonly TrustedIssuer[];
-  /** The values in the call that nobody but the token named: its audience, client, origin or service account. */
+  /** The values in the call that the token alone names: its audience, client, origin or service account. */
   readonly taken: readonly string[];
 }
 

@@ -32,8 +32,8 @@ function isOtherTenant(named: string, wanted: string): boolean {
 }
 
 /**
- * The provider that alone gives out hosts such as that of this issuer. `null` for another issuer: anybody can have a host
- * under a shared domain, and anybody can run Keycloak.
+ * The provider that alone gives out hosts such as that of this issuer. `null` for another issuer: a stranger can have a host
+ * under a shared domain, and can run Keycloak.
  */
 function hostingProvider(issuer: string, { hostname }: URL): string | null {
   const name = presetNameOf({ iss: issuer });

@@ -8,14 +8,16 @@ import { adviseRights, proposeScopesFrom } from "./judge-scopes.ts";
 import { isPlainHttp, judgeUnconfiguredSignature } from "./judge-signature.ts";
 import { isNamelessServiceAccount } from "./known-mistakes.ts";
 
-/** What is found when a token is judged by the options that it suggests. */
+/** The result of judging a token by the options that it suggests. */
 interface Proposal {
   readonly findings: readonly Finding[];
+  /** The findings about the lines. They belong to the report only with the lines. */
+  readonly notes: readonly Finding[];
   /** Lines to paste into a program. */
   readonly code: readonly string[];
 }
 
-/** What the reader named. A member is `undefined` when the token alone names it. */
+/** The values that the reader named. A member is `undefined` when the token alone names it. */
 interface NamedByReader {
   readonly audience: string | undefined;
   readonly issuer: string | undefined;
@@ -71,7 +73,7 @@ export async function proposeOptions(
 
 /**
  * Judges a token by the options that it suggests. The options of a forged token are not proposed, nor options that refuse
- * the token for good, nor options whose keys anybody on the network can replace.
+ * the token for good. The same holds for options whose keys come over plain HTTP.
  */
 async function judgeBySuggestion(
   token: ParsedToken,
@@ -79,7 +81,7 @@ async function judgeBySuggestion(
   suggested: SuggestedRules,
 ): Promise<Proposal> {
   const { settings, audience, code, hasPreset } = suggested;
-  if (settings === undefined) return { findings: [known], code: [] };
+  if (settings === undefined) return { findings: [known], notes: [], code: [] };
   const signature = await judgeUnconfiguredSignature(token, settings);
   const judged = judgeClaims(token, settings, { audience });
   const findings = [
@@ -91,15 +93,16 @@ async function judgeBySuggestion(
   ];
   const isRefused = judged.some(({ status }) => status === "fail");
   const isUseless = isRefused && !fitsNewToken(token, settings, suggested);
-  if (signature.status === "fail" || isUseless || isPlainHttp(settings)) return { findings, code: [] };
-  if (!hasPreset) findings.push(...adviseRights(settings.scopesFrom));
-  findings.push(...warnOfTrust(token, suggested, signature.status === "ok"));
-  return { findings, code: ['import { createGuard } from "holdfast-guard";', ...code.map(toAscii)] };
+  if (signature.status === "fail" || isUseless || isPlainHttp(settings))
+    return { findings, notes: [], code: [] };
+  const rights = hasPreset ? [] : adviseRights(settings.scopesFrom);
+  const notes = [...rights, ...warnOfTrust(token, suggested, signature.status === "ok")];
+  return { findings, notes, code: ['import { createGuard } from "holdfast-guard";', ...code.map(toAscii)] };
 }
 
 /**
- * Whether the proposed lines accept a token that the provider makes after a change: one with the audience of the API, or
- * with the e-mail of its service account.
+ * Whether the proposed lines accept a token that the provider makes after a change. That token has the audience of the
+ * API, or the e-mail of its service account.
  */
 function fitsNewToken(
   token: ParsedToken,
@@ -111,7 +114,7 @@ function fitsNewToken(
   return isOnlyForOthers && audience !== undefined && isAcceptedFor(audience, token, settings);
 }
 
-/** Says what the lines trust only because the token names it. A stranger who gets the lines pasted could log in otherwise. */
+/** Names the values that the lines trust only because the token names them. A stranger may have made the token for these lines. */
 function warnOfTrust(
   { claims }: ParsedToken,
   { issuer, taken }: SuggestedRules,

@@ -35,6 +35,17 @@ test("doctor token advises a token of the own issuer, and another issuer only if
   }
 });
 
+test("doctor token proposes lines beside settings that it cannot read only for the issuer in --issuer", async () => {
+  const data = await temporaryDataDir();
+  const settings = { HOLDFAST_ROLES: "unknown" };
+  const run = async (...args: string[]) =>
+    await runHoldfast(["doctor", "token", ...args], { data, settings, input: mint.token() });
+  const { out } = await run();
+  assert.match(out, /settings were not used/);
+  assert.doesNotMatch(out, /createGuard|the lines/);
+  assert.match((await run("--issuer", "http://127.0.0.1:4180")).out, /createGuard/);
+});
+
 test("doctor token refuses a token of another address than HOLDFAST_URL, and proposes no lines for it", async () => {
   const data = await temporaryDataDir();
   const settings = { HOLDFAST_URL: "https://api.example.com" };

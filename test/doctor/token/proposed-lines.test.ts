@@ -207,6 +207,7 @@ test("doctor token proposes no lines for another issuer than the configured one"
   assert.equal(status, "fail");
   assert.match(findings.find((one) => one.status === "fail")?.advice ?? "", /^only if tokens of this issuer/);
   assert.deepEqual(code, []);
+  assert.ok(!findings.some(({ detail }) => detail.startsWith("the lines")));
 });
 
 test("doctor token does not call the issuer named by the token where --issuer names it", async () => {
