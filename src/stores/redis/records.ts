@@ -19,10 +19,7 @@ redis.call('HSET', KEYS[1], ARGV[3], ARGV[5])
 return {1, ARGV[5]}`);
 
 /** Returns the store's time, and the value of a field of the manifest. `null` when it is not set. */
-export async function readField(
-  manifest: Manifest,
-  field: string,
-): Promise<[now: number, value: string | null]> {
+async function readField(manifest: Manifest, field: string): Promise<[now: number, value: string | null]> {
   const [now, value = null] = (await manifest.runHashScript(readFieldScript, [field])) as [number, string?];
   return [now, value];
 }
