@@ -57,6 +57,8 @@ export class Facts {
   constructor({ history, plan }: Pick<RunHistory, "history" | "plan">) {
     this.operations = operationsOf(history);
     this.#knowsArrivals = plan.upgrades.length === 0;
+    this.faults = faultTimes(history);
+    this.losses = new Losses({ history, plan }, this.faults);
     const replaced = new Set(
       this.operations
         .filter(({ operation, answer }) => operation === "change password" && answer?.["status"] === 200)
@@ -91,8 +93,6 @@ export class Facts {
     this.clockSteps = faultsOf(history, "clock step", "ms");
     this.suspends = faultsOf(history, "suspend", "durationMs");
     this.stops = [...faultsOf(history, "freeze", "durationMs"), ...this.suspends];
-    this.faults = faultTimes(history);
-    this.losses = new Losses({ history, plan }, this.faults);
     this.#services = plan.services;
     const ofSockets = history.filter(({ data }) => "socket" in data && "guard" in data);
     this.#guardsOfSockets = new Map(ofSockets.map(({ data }) => [data["socket"], data["guard"]]));
@@ -254,8 +254,10 @@ export class Facts {
       by: operation,
     });
     if (operation === "logout" || operation === "end session" || isTheft) {
-      const isCertain = isTheft ? status === 400 && this.#knowsArrivals : status === 204;
-      add(this.#ends, call["session"] as string, end(isCertain));
+      const session = call["session"] as string;
+      // A spent token proves no theft when the store has gone back since, because both branches of the session were real.
+      const isProof = this.#knowsArrivals && !this.losses.hasTouched(session, began);
+      add(this.#ends, session, end(isTheft ? status === 400 && isProof : status === 204));
     } else if (endsOfUser.has(operation)) {
       add(this.#endsOfUsers, call["user"] as string, end(status === 204 || status === 200));
     }

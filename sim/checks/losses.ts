@@ -89,6 +89,14 @@ export class Losses {
     );
   }
 
+  /** Whether the database has lost a change of a session before a time. */
+  hasTouched(session: string, at: number): boolean {
+    const isOf = (key: string) => key.includes(`{session:${session}}`);
+    return this.#losses.some(
+      ({ since, changes }) => since <= at && changes.some(({ keys }) => keys?.some(isOf) ?? true),
+    );
+  }
+
   /** Whether the database went back between two times. */
   hasBegun(from: number, to: number): boolean {
     return this.#losses.some(({ since }) => from < since && since < to);

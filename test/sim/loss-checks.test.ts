@@ -108,6 +108,20 @@ test("a thief gets a successor only from a store that has lost that the token wa
   assert.deepEqual(stolen(4_000).failures(), ["intruders get nothing"]);
 });
 
+test("a spent token that is refused ends no session whose store has gone back since", () => {
+  const spent = { by: "thief", presented: "r1" };
+  const refused = { status: 400, error: "invalid_grant" };
+  const stolen = (keys: readonly string[]) =>
+    written()
+      .refresh(1_000, "r1", "r2")
+      .refresh(1_500, "r2", "r3")
+      .loss(2_000, [1_505], keys)
+      .call(3_000, "refresh", spent, refused)
+      .refresh(4_000, "r3", "r4");
+  assert.deepEqual(stolen(ofSession).failures(), []);
+  assert.deepEqual(stolen(["holdfast:{session:t}"]).failures(), ["intruders get nothing"]);
+});
+
 test("a lost logout holds again when the services have had 15 seconds without a fault", () => {
   const lost = () => written().logout(1_000).loss(2_000, [1_005], ofSession);
   assert.deepEqual(lost().refresh(10_000, "r1", "r2", "keeper").failures(), []);
