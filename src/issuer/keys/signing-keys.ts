@@ -16,6 +16,8 @@ import { associatedData, openSigningKey, sealSigningKey } from "./sealed-key.ts"
 export const MAX_KEYS_AGE_MS = 60_000;
 /** While the store can be read, a rotation or revocation by another process is noticed within this time. */
 const RELOAD_INTERVAL_MS = 1_000;
+/** Anyone can send tokens with unknown keys. So many of them cause a read in one interval. */
+const MAX_LOOK_UPS = 10;
 
 interface OpenedKey {
   readonly record: SigningKeyRecord;
@@ -40,8 +42,8 @@ export class SigningKeys {
   #loadedAt: Instant | null = null;
   /** When the store last answered or failed. */
   #lastReadAt: Instant | null = null;
-  /** When an unknown `kid` last caused a read that succeeded. */
-  #lookedUpAt: Instant | null = null;
+  /** How many unknown keys have caused a read that succeeded, in an interval that began at `since`. */
+  #lookUps: { readonly since: Instant | null; count: number } = { since: null, count: 0 };
   #reloadsStarted = 0;
   #newestReload = 0;
 
@@ -99,21 +101,26 @@ export class SigningKeys {
     return active.signingKey;
   }
 
-  /** The published key with this `kid`. An unknown `kid` is looked up in the store, at most once per interval. */
+  /** The published key with this `kid`. An unknown `kid` is looked up in the store, a few times per interval. */
   async find(kid: string | undefined, algorithm: Algorithm): Promise<VerificationKey | undefined> {
     await this.#reloadIfDue();
     const lookUp = () =>
       this.#keys.find(({ record }) => record.kid === kid && record.algorithm === algorithm)?.verificationKey;
     // While the store cannot be read, an unknown key is a failure (law 1): this reload rejects then.
     // Another process may have published the key since the last read, however recent that is.
-    const isDue = () =>
-      Math.max(this.#ageOf(this.#loadedAt), this.#ageOf(this.#lookedUpAt)) >= RELOAD_INTERVAL_MS;
-    if (lookUp() === undefined && isDue()) {
-      const startedAt = readClock(this.#base.clock);
+    if (lookUp() === undefined && this.#mayLookUp()) {
+      const lookUps = this.#lookUps;
       await this.#reloadOnce();
-      this.#lookedUpAt = startedAt;
+      lookUps.count++;
     }
     return lookUp();
+  }
+
+  #mayLookUp(): boolean {
+    if (this.#ageOf(this.#lookUps.since) >= RELOAD_INTERVAL_MS) {
+      this.#lookUps = { since: readClock(this.#base.clock), count: 0 };
+    }
+    return this.#lookUps.count < MAX_LOOK_UPS || this.#ageOf(this.#loadedAt) >= RELOAD_INTERVAL_MS;
   }
 
   /**

@@ -123,7 +123,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("law 1: a key that another issuer published a moment ago is read, at most once a second for unknown keys", async () => {
+    test("law 1: a key that another issuer published a moment ago is read, at most ten times a second for unknown keys", async () => {
       await open(async (store, clock) => {
         let reads = 0;
         const counted = failStore(store, (method) => {
@@ -145,8 +145,13 @@ for (const [name, open] of stores) {
         const header = JSON.parse(Buffer.from(head, "base64url").toString()) as object;
         const unknown = Buffer.from(JSON.stringify({ ...header, kid: "unknown" })).toString("base64url");
         const forged = [unknown, ...rest].join(".");
-        for (let i = 0; i < 5; i++) assert.equal((await validateAtIssuer(b, forged)).valid, false);
-        assert.ok(reads <= 1, `${reads} reads`);
+        assert.equal((await validateAtIssuer(b, forged)).valid, false);
+        await a.keys.rotate();
+        await a.keys.rotate();
+        const { access_token: newest } = await logIn(a);
+        assert.equal((await validateAtIssuer(b, newest)).valid, true, "a forged token hides no new key");
+        for (let i = 0; i < 50; i++) assert.equal((await validateAtIssuer(b, forged)).valid, false);
+        assert.ok(reads <= 11, `${reads} reads`);
       });
     });
 
