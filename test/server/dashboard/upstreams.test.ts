@@ -34,7 +34,13 @@ test("the keys of an issuer say what is wrong with them, and what happens at the
     textOf("keys", upstreams({ keys: { ...wellIssuer.keys, ...keys } }));
   const limit = "of 86400000 | after 24 h without a fetch, its tokens answer 503";
   assert.equal(textWith({}), `ok | fetched | 60000 ${limit} | `);
-  assert.equal(textWith({ maxStaleMs: null }), undefined);
+  const kinds = (maxStaleMs: number | null) =>
+    upstreams({ keys: { ...wellIssuer.keys, maxStaleMs } }).map(({ kind }) => kind);
+  assert.deepEqual(
+    kinds(null),
+    kinds(86_400_000).filter((kind) => kind !== "keys"),
+    "configured keys are no upstream",
+  );
   assert.equal(textWith({ ageMs: 43_200_000 }), `ok | fetched | 43200000 ${limit} | `);
   assert.equal(textWith({ ageMs: 43_200_001 }), `degraded | fetched | 43200001 ${limit} | `);
   assert.equal(
