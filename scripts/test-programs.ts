@@ -15,6 +15,7 @@ const programs: Readonly<Record<string, string>> = {
   chromium: "chromium",
   openssl: "openssl",
   promtool: "prometheus",
+  script: "bsdutils",
 };
 
 findSystemPrograms();
