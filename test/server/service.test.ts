@@ -3,9 +3,12 @@ import { readFile, stat } from "node:fs/promises";
 import { once } from "node:events";
 import { request, type IncomingMessage } from "node:http";
 import { test, type TestContext } from "node:test";
-import { localFiles } from "../../src/server/store/local-store.ts";
+import { HoldfastError } from "../../src/core/errors.ts";
+import { composeService } from "../../src/server/service.ts";
+import { localFiles, openLocalStore } from "../../src/server/store/local-store.ts";
 import { startService, type RunningService } from "../../src/server/serve.ts";
 import { login, post, verify } from "../support/auth-calls.ts";
+import { wrapStore } from "../issuer/stores.ts";
 import { temporarySettings } from "./temporary-settings.ts";
 
 async function start(t: TestContext, more: Record<string, string> = {}): Promise<RunningService> {
@@ -18,6 +21,21 @@ async function get(url: string, headers: Record<string, string>): Promise<{ stat
   const [response] = (await once(request(url, { headers }).end(), "response")) as [IncomingMessage];
   return { status: response.statusCode ?? 0, body: (await response.toArray()).join("") };
 }
+
+test("a composition that cannot read its keys closes the store and rejects with the reason", async () => {
+  const settings = await temporarySettings();
+  const local = await openLocalStore(settings.dataDir, { create: true, secret: undefined });
+  const failing = wrapStore(local.store, async (name, call) => {
+    if (name === "keys.list") throw new HoldfastError("store_unavailable", "the disk failed");
+    return await call();
+  });
+  const identity = { url: "https://id.example", audience: "https://api.example" };
+  await assert.rejects(composeService({ ...local, store: failing }, settings, identity), {
+    code: "store_unavailable",
+    message: "the disk failed",
+  });
+  await assert.rejects(local.store.now(), { code: "closed" });
+});
 
 test("law 3: a token of the service passes /verify, and is refused immediately after logout", async (t) => {
   const { publicAddress } = await start(t);

@@ -139,6 +139,18 @@ test("metadata: metadata without a jwks_uri, or no metadata at all, is a failure
   assertProblem(await findings(metadataCheck, context), "fail", /answered 404.+answered 404/, /exact issuer/);
 });
 
+test("metadata: another issuer in them is a failure only where the keys are found through them", async (t) => {
+  const provider = await startProvider(t);
+  const respond = () => Response.json({ issuer: "https://other.example", jwks_uri: provider.url("jwks") });
+  for (const part of ["discovery", "metadata"] as const) provider.fault(part, { respond });
+  const statusWith = async (more: Readonly<Record<string, string>>) => {
+    const settings = await makeSettings({ HOLDFAST_PROVIDER_ISSUER: provider.issuer, ...more });
+    return (await findings(metadataCheck, await makeContext(settings))).map(({ status }) => status);
+  };
+  assert.deepEqual(await statusWith({}), ["fail"]);
+  assert.deepEqual(await statusWith({ HOLDFAST_PROVIDER_JWKS_URL: provider.url("jwks") }), ["warn"]);
+});
+
 test("metadata: an outage of the provider is a failure whose advice changes no setting", async (t) => {
   const provider = await startProvider(t);
   const settings = await makeSettings(providerSettings(provider));
