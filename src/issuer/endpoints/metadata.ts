@@ -5,8 +5,9 @@ import { jsonResponse } from "./respond.ts";
 /** The published keys (RFC 7517 §5). */
 export async function jwksEndpoint(ctx: IssuerContext): Promise<PlainResponse> {
   const { keys, ageMs } = await ctx.keys.jwks();
-  const ageS = Math.floor(ageMs / 1000);
-  // The key set was read from the store `ageS` seconds ago, so it counts as a cached response of that age (RFC 9111 §5.1).
+  const ageS = Math.ceil(ageMs / 1000);
+  // The key set was read from the store before, so it counts as a cached response of that age (RFC 9111 §5.1). An age that
+  // was rounded down would prove to a guard that a key does not exist which another process has just published.
   const headers = { "Cache-Control": "public, max-age=300", ...(ageS > 0 && { Age: String(ageS) }) };
   return jsonResponse(200, { keys }, headers);
 }

@@ -390,3 +390,12 @@ for (const algorithm of ["ES256", "ES384", "EdDSA", "RS256", "PS256"] as const) 
     assert.equal(issuer.status().keys[0]?.algorithm, algorithm);
   });
 }
+
+test("law 1: the age of a published key set is rounded up, so that no guard takes it for newer than it is", async () => {
+  const { clock, issuer } = createFixture();
+  await issuer.ready();
+  await issuer.keys.rotate();
+  await clock.advance(400);
+  const answer = await sendRequest(issuer, "GET", "/.well-known/jwks.json");
+  assert.equal(answer.headers.get("age"), "1");
+});
