@@ -3,18 +3,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { mergeKeySets, removeKey, type KeySet } from "../../src/stores/redis/merge-key-sets.ts";
 import { decideKeyRotation } from "../../src/stores/signing-key-rotation.ts";
-import type { SigningKeyRecord } from "../../src/stores/store.ts";
+import { keyRecord } from "./key-record.ts";
 
-const createKey = (kid: string, activatedAt: number | null = null): SigningKeyRecord => ({
-  kid,
-  algorithm: "ES256",
-  sealed: `sealed ${kid}`,
-  createdAt: 1,
-  activatedAt,
-  retiredAt: null,
-});
-
-const start: KeySet = { keys: [createKey("k1", 1), createKey("k2")], removed: [] };
+const start: KeySet = { keys: [keyRecord("k1", 1), keyRecord("k2")], removed: [] };
 const findActive = ({ keys }: KeySet) =>
   keys.filter((key) => key.activatedAt !== null && key.retiredAt === null);
 const replaced: ReadonlySet<string> = new Set();
@@ -50,7 +41,7 @@ function run(steps: readonly Step[]) {
     const [active] = findActive(standing);
     const retired = standing.keys.find((key) => key.retiredAt !== null);
     const rotate = (current: string) =>
-      decideKeyRotation(standing.keys, current, createKey(`k${++made}`), time) ?? assert.fail("no rotation");
+      decideKeyRotation(standing.keys, current, keyRecord(`k${++made}`), time) ?? assert.fail("no rotation");
     if (action === "remove" && retired === undefined) continue;
     const changed =
       action === "remove"
@@ -103,14 +94,14 @@ test("fault 64: lost changes of keys are applied again in any order, and exactly
 test("fault 64: a lost removal of the active key activates the next key, and never leaves a store without one", () => {
   const acknowledged = { keys: [], removed: ["k1"], replaced };
   const { keys, removed } = mergeKeySets(start, acknowledged, 50);
-  assert.deepEqual([keys, removed], [[createKey("k2", 50)], ["k1"]]);
-  const single: KeySet = { keys: [createKey("k1", 1)], removed: [] };
+  assert.deepEqual([keys, removed], [[keyRecord("k2", 50)], ["k1"]]);
+  const single: KeySet = { keys: [keyRecord("k1", 1)], removed: [] };
   assert.deepEqual(mergeKeySets(single, acknowledged, 50), single);
 });
 
 test("fault 64: a lost key that nothing was signed with is not published beside another next key", () => {
   const rotate = (kid: string): KeySet => ({
-    keys: decideKeyRotation(start.keys, "k1", createKey(kid), 50) ?? [],
+    keys: decideKeyRotation(start.keys, "k1", keyRecord(kid), 50) ?? [],
     removed: [],
   });
   assert.deepEqual(mergeKeySets(rotate("k4"), { ...rotate("k3"), replaced }, 60), rotate("k4"));

@@ -6,15 +6,7 @@ import type { StoreEvent } from "../../src/core/events.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 import type { SigningKeyRecord, Store } from "../../src/stores/store.ts";
 import { noRedis, RedisServer, waitUntil } from "../support/redis-servers.ts";
-
-const key = (kid: string, activatedAt: number | null = null): SigningKeyRecord => ({
-  kid,
-  algorithm: "ES256",
-  sealed: `sealed ${kid}`,
-  createdAt: 1,
-  activatedAt,
-  retiredAt: null,
-});
+import { keyRecord } from "./key-record.ts";
 
 const signing = async (store: Store) =>
   (await store.keys.list()).findLast((one) => one.activatedAt !== null && one.retiredAt === null)?.kid;
@@ -61,11 +53,11 @@ void describe("changes of signing keys that Redis has lost", { skip: noRedis }, 
   void test("fault 64: a failover that lost two rotations does not lose the key that signs", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const store = await open(t, prefix);
-    await store.keys.initialise([key("k1", 1), key("k2")]);
+    await store.keys.initialise([keyRecord("k1", 1), keyRecord("k2")]);
     let rotated: readonly SigningKeyRecord[] = [];
     await lose(prefix, async () => {
-      await store.keys.rotate("k1", key("k3"));
-      await store.keys.rotate("k2", key("k4"));
+      await store.keys.rotate("k1", keyRecord("k3"));
+      await store.keys.rotate("k2", keyRecord("k4"));
       rotated = await store.keys.list();
     });
     assert.deepEqual(await kids(store), ["k1", "k2"]);
@@ -76,9 +68,9 @@ void describe("changes of signing keys that Redis has lost", { skip: noRedis }, 
   void test("fault 64: a failover that lost the removal of a compromised key does not bring it back", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const store = await open(t, prefix);
-    await store.keys.initialise([key("k1", 1), key("k2")]);
+    await store.keys.initialise([keyRecord("k1", 1), keyRecord("k2")]);
     await lose(prefix, async () => {
-      await store.keys.rotate("k1", key("k3"));
+      await store.keys.rotate("k1", keyRecord("k3"));
       await store.keys.remove("k1");
     });
     await interrupt(t, prefix, store);
@@ -88,8 +80,8 @@ void describe("changes of signing keys that Redis has lost", { skip: noRedis }, 
   void test("fault 64: a later change by another process stays when a process looks for lost changes", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const [first, second] = [await open(t, prefix), await open(t, prefix)];
-    await first.keys.initialise([key("k1", 1), key("k2")]);
-    await first.keys.rotate("k1", key("k3"));
+    await first.keys.initialise([keyRecord("k1", 1), keyRecord("k2")]);
+    await first.keys.rotate("k1", keyRecord("k3"));
     await second.keys.remove("k1");
     assert.match(await interrupt(t, prefix, first), /applied again: revocations: 1$/);
     assert.deepEqual(await kids(first), ["k2", "k3"]);
@@ -98,12 +90,12 @@ void describe("changes of signing keys that Redis has lost", { skip: noRedis }, 
   void test("fault 64: a rotation after the failover stays in place of the lost one", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const [first, second] = [await open(t, prefix), await open(t, prefix)];
-    await first.keys.initialise([key("k1", 1), key("k2")]);
-    await lose(prefix, async () => await first.keys.rotate("k1", key("k3")));
+    await first.keys.initialise([keyRecord("k1", 1), keyRecord("k2")]);
+    await lose(prefix, async () => await first.keys.rotate("k1", keyRecord("k3")));
     // The clocks of two servers may be equal, and the number of a change is at least the time.
     const lost = await first.now();
     await waitUntil(async () => (await first.now()) > lost, "a later time of the server");
-    await second.keys.rotate("k1", key("k4"));
+    await second.keys.rotate("k1", keyRecord("k4"));
     await interrupt(t, prefix, first);
     assert.deepEqual(await kids(first), ["k1", "k2", "k4"]);
   });
@@ -111,10 +103,10 @@ void describe("changes of signing keys that Redis has lost", { skip: noRedis }, 
   void test("fault 64: a lost removal is applied again after another process has removed another key", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const [first, second] = [await open(t, prefix), await open(t, prefix)];
-    await first.keys.initialise([key("k0", 1), key("k1")]);
-    await first.keys.rotate("k0", key("k2"));
+    await first.keys.initialise([keyRecord("k0", 1), keyRecord("k1")]);
+    await first.keys.rotate("k0", keyRecord("k2"));
     await lose(prefix, async () => {
-      await first.keys.rotate("k1", key("k3"));
+      await first.keys.rotate("k1", keyRecord("k3"));
       await first.keys.remove("k1");
     });
     await second.keys.remove("k0");
@@ -126,13 +118,13 @@ void describe("changes of signing keys that Redis has lost", { skip: noRedis }, 
   void test("fault 64: a primary whose clock is behind keeps the newer change of keys", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const [first, second] = [await open(t, prefix), await open(t, prefix)];
-    await first.keys.initialise([key("k1", 1), key("k2")]);
+    await first.keys.initialise([keyRecord("k1", 1), keyRecord("k2")]);
     await lose(prefix, async () => {
       await server.cli("HSET", `${prefix}{store}`, "keys:change", String(Date.now() + 3_600_000));
-      await first.keys.rotate("k1", key("k3"));
+      await first.keys.rotate("k1", keyRecord("k3"));
     });
-    await second.keys.rotate("k1", key("k4"));
-    await second.keys.rotate("k2", key("k5"));
+    await second.keys.rotate("k1", keyRecord("k4"));
+    await second.keys.rotate("k2", keyRecord("k5"));
     const acknowledged = await second.keys.list();
     assert.match(await interrupt(t, prefix, first), /applied again: revocations: 1$/);
     assert.deepEqual(await second.keys.list(), acknowledged);
@@ -141,7 +133,7 @@ void describe("changes of signing keys that Redis has lost", { skip: noRedis }, 
   void test("fault 64: a lost sealing of a key under a new secret is applied again, and a later one stays", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const [first, second] = [await open(t, prefix), await open(t, prefix)];
-    await first.keys.initialise([key("k1", 1), key("k2")]);
+    await first.keys.initialise([keyRecord("k1", 1), keyRecord("k2")]);
     await lose(prefix, async () => {
       await first.keys.reseal("k1", "sealed k1", "sealed k1 again");
       await first.keys.reseal("k2", "sealed k2", "sealed k2 again");
